@@ -1,0 +1,136 @@
+//! The admin listener's routes: `/livez`, `/readyz` and `/metrics`, for supervisors and scrapers.
+//!
+//! Live means that the process answers, ready that it wants requests: two questions, two
+//! answers. Nothing here changes the service.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use tokio::sync::watch;
+
+use crate::host_header;
+use crate::observe::exposition::Exposition;
+use crate::observe::metrics::{Metrics, measure};
+use crate::phase::Phase;
+
+/// Plain text, to the letter.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What the routes answer from.
+#[derive(Clone)]
+struct Admin {
+    metrics: Arc<Metrics>,
+    phases: watch::Receiver<Phase>,
+}
+
+/// Whom the admin listener answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Bound to loopback: only requests whose `Host` is an address or `localhost`, so that a web
+    /// page in a local browser cannot reach it through a name of its own (DNS rebinding).
+    LoopbackNames,
+    /// Bound to the network: whoever reaches it.
+    Anybody,
+}
+
+impl Guard {
+    /// The guard of a listener that is bound to this address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        if address.to_canonical().is_loopback() { Self::LoopbackNames } else { Self::Anybody }
+    }
+}
+
+/// The router of the admin listener.
+pub fn routes(
+    listener: &Arc<str>,
+    guard: Guard,
+    metrics: &Arc<Metrics>,
+    phases: watch::Receiver<Phase>,
+) -> Router {
+    let http = metrics.http();
+    let meter = |route| from_fn_with_state(http.route(listener, route), measure);
+    let admit = || from_fn_with_state(guard, admit);
+    // The meter is the outermost layer: what is refused is counted as well.
+    Router::new()
+        .route("/livez", get(livez).layer(admit()).layer(meter("/livez")))
+        .route("/readyz", get(readyz).layer(admit()).layer(meter("/readyz")))
+        .route("/metrics", get(scrape).layer(admit()).layer(meter("/metrics")))
+        .fallback_service(any(not_found).layer(admit()).layer(meter("unmatched")))
+        .with_state(Admin { metrics: Arc::clone(metrics), phases })
+}
+
+async fn livez() -> impl IntoResponse {
+    text(StatusCode::OK, "live\n".to_owned())
+}
+
+async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
+    let reason = admin.phases.borrow().unready_reason();
+    match reason {
+        None => text(StatusCode::OK, "ready\n".to_owned()),
+        Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+    }
+}
+
+async fn scrape(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let form = Exposition::accepted_by(accept);
+    // Process figures are files and the text may be long: both stay off the thread that answers.
+    match tokio::task::spawn_blocking(move || admin.metrics.expose(form)).await {
+        Ok(body) => ([(header::CONTENT_TYPE, form.content_type())], body).into_response(),
+        Err(_panicked) => {
+            text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be made\n".to_owned())
+                .into_response()
+        }
+    }
+}
+
+async fn not_found() -> impl IntoResponse {
+    text(StatusCode::NOT_FOUND, "not found: try /livez, /readyz or /metrics\n".to_owned())
+}
+
+fn text(code: StatusCode, body: String) -> impl IntoResponse + use<> {
+    (code, [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, "no-store")], body)
+}
+
+/// Refuses requests whose `Host` is wrong, or not for us.
+async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    if let Some(fault) = host_header::fault(&request) {
+        return text(StatusCode::BAD_REQUEST, format!("bad request: {fault}\n")).into_response();
+    }
+    let host = request.headers().get(header::HOST);
+    // HTTP/1.0 has no Host, and no browser speaks it.
+    let is_local = host.is_none_or(|host| host.to_str().is_ok_and(is_local_name));
+    match guard {
+        Guard::LoopbackNames if !is_local => text(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected: use an address or `localhost` as host\n".to_owned(),
+        )
+        .into_response(),
+        Guard::LoopbackNames | Guard::Anybody => next.run(request).await,
+    }
+}
+
+/// True for an IP address or `localhost`, with or without a port.
+fn is_local_name(host: &str) -> bool {
+    if host.parse::<std::net::SocketAddr>().is_ok() {
+        return true;
+    }
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::Ipv4Addr>().is_ok()
+        || bare.is_some_and(|name| name.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The service put together: `build` binds, `run` serves until asked to stop and drains.
+//!
+//! The only file that knows all parts. Who asks and who is told is the host's business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::admin::{self, Guard};
+use crate::config::{Config, Shutdown};
+use crate::exit::Exit;
+use crate::gateway;
+use crate::host::{Ask, Herald};
+use crate::listener::{self, BindError, Bound, Cut, Serving};
+use crate::observe::logs::{Level, Logs};
+use crate::observe::metrics::{HttpMetrics, Metrics};
+use crate::phase::{BEAT, Event, Phase};
+
+/// How long the admin listener may take to end its connections once all else is done.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+
+/// The service, bound and not yet answering.
+pub struct App {
+    data: (Bound, Router),
+    admin: (Bound, Router),
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+    logs: Logs,
+}
+
+impl App {
+    /// Puts the service together and binds its listeners; must be called inside the runtime.
+    ///
+    /// # Errors
+    /// The first listener that cannot be bound.
+    pub fn build(
+        config: &Config,
+        phases: watch::Receiver<Phase>,
+        logs: &Logs,
+    ) -> Result<Self, BindError> {
+        Self::build_with(config, phases, logs, gateway::routes)
+    }
+
+    /// [`App::build`] with other routes behind the data listener, for tests.
+    fn build_with(
+        config: &Config,
+        phases: watch::Receiver<Phase>,
+        logs: &Logs,
+        data_routes: impl FnOnce(&Arc<str>, &HttpMetrics) -> Router,
+    ) -> Result<Self, BindError> {
+        let metrics = Arc::new(Metrics::new(logs.dropped()));
+        let data = listener::bind("data", &config.listeners.data)?;
+        let admin = listener::bind("admin", &config.listeners.admin)?;
+        let guard = Guard::of(admin.address().ip());
+        let data_routes = data_routes(data.name(), &metrics.http());
+        let admin_routes = admin::routes(admin.name(), guard, &metrics, phases);
+        Ok(Self {
+            data: (data, data_routes),
+            admin: (admin, admin_routes),
+            metrics,
+            shutdown: config.shutdown,
+            logs: logs.clone(),
+        })
+    }
+
+    /// Serves until asked to stop, then drains; a second request to stop cuts the drain short.
+    pub async fn run(self, mut asks: mpsc::Receiver<Ask>, herald: &mut Herald) -> Exit {
+        let Self { data, admin, metrics, shutdown, logs } = self;
+        let serve = |(bound, routes): (Bound, Router)| {
+            logs.record(Level::Info, "app", "listening")
+                .field("listener", bound.name())
+                .field("address", bound.address())
+                .emit();
+            bound.serve(routes, &metrics.http(), &logs)
+        };
+        let (data, admin) = (serve(data), serve(admin));
+        herald.advance(Event::Bound);
+        logs.record(Level::Info, "app", "serving").emit();
+
+        let ask = tokio::select! {
+            ask = asks.recv() => ask,
+            never = tell_until_heard(herald) => match never {},
+        };
+        let asked_by = ask.map_or("host-gone", Ask::as_str);
+        herald.advance(Event::StopAsked);
+        logs.record(Level::Info, "app", "draining")
+            .field("asked-by", asked_by)
+            .value("unready-wait-seconds", shutdown.unready_wait.as_secs_f64())
+            .value("drain-timeout-seconds", shutdown.drain_timeout.as_secs_f64())
+            .emit();
+        tokio::select! {
+            () = drain(data, admin, shutdown, &logs) => Exit::Clean,
+            Some(ask) = asks.recv() => {
+                logs.record(Level::Warn, "app", "drain cut short by a second request to stop")
+                    .field("asked-by", ask.as_str())
+                    .emit();
+                Exit::Forced
+            }
+            never = beat(herald) => match never {},
+        }
+    }
+}
+
+/// Lets watchers of `/readyz` go away, then drains the data listener, and last the admin
+/// listener, which tells of all that until its end.
+async fn drain(data: Serving, admin: Serving, shutdown: Shutdown, logs: &Logs) {
+    tokio::time::sleep(shutdown.unready_wait).await;
+    let start = Instant::now();
+    match data.drain(start + shutdown.drain_timeout).await {
+        Ok(()) => logs
+            .record(Level::Info, "app", "drained")
+            .value("seconds", start.elapsed().as_secs_f64())
+            .emit(),
+        Err(Cut(connections)) => logs
+            .record(Level::Warn, "app", "drain timeout passed, connections are cut")
+            .value("connections", connections)
+            .emit(),
+    }
+    // A scraper that reads too slowly is no reason to stop late.
+    let _ = admin.drain(Instant::now() + ADMIN_DRAIN).await;
+}
+
+/// Tells a host that could not be told, such as one whose queue was full, again until it is.
+async fn tell_until_heard(herald: &mut Herald) -> std::convert::Infallible {
+    while herald.is_unheard() {
+        tokio::time::sleep(BEAT).await;
+        herald.beat();
+    }
+    std::future::pending().await
+}
+
+/// Shows the host that a pending phase makes progress, for ever.
+async fn beat(herald: &mut Herald) -> std::convert::Infallible {
+    let mut beats = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        herald.beat();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! The service on real sockets: ready, draining, drained, cut.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::Receiver;
+
+use axum::routing::get;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::host::{Announce, Status};
+use crate::observe::logs::tests::heard;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A host that counts what it is told.
+struct Counting(mpsc::UnboundedSender<Status>);
+
+impl Announce for Counting {
+    fn announce(&mut self, status: Status) -> std::io::Result<()> {
+        let _ = self.0.send(status);
+        Ok(())
+    }
+}
+
+/// A handler that answers when the test lets it.
+#[derive(Clone, Default)]
+struct Slow {
+    reached: Arc<Notify>,
+    answer: Arc<Notify>,
+}
+
+impl Slow {
+    fn routes(self) -> Router {
+        Router::new().route(
+            "/slow",
+            get(async move || {
+                self.reached.notify_one();
+                self.answer.notified().await;
+                "at last\n"
+            }),
+        )
+    }
+}
+
+/// A running service and the test's hands on it.
+struct Rig {
+    data: SocketAddr,
+    admin: SocketAddr,
+    asks: mpsc::Sender<Ask>,
+    told: mpsc::UnboundedReceiver<Status>,
+    slow: Slow,
+    logs: Receiver<Value>,
+    running: JoinHandle<Exit>,
+}
+
+impl Rig {
+    fn start(shutdown: &str) -> Self {
+        let text = format!(
+            "listeners.data = {{ address = '127.0.0.1', port = 0 }}\n\
+             listeners.admin.port = 0\nshutdown = {{ {shutdown} }}\n"
+        );
+        let source = strict_toml::Source::new("test.toml", text);
+        let config = crate::config::parse(&source, std::path::Path::new("")).unwrap();
+        let (speaker, told) = mpsc::unbounded_channel();
+        let mut herald = Herald::new(Box::new(Counting(speaker)));
+        let (line, logs) = heard();
+        let slow = Slow::default();
+        let routes = slow.clone().routes();
+        let app = App::build_with(&config, herald.watch(), &line, |_, _| routes).unwrap();
+        let (data, admin) = (app.data.0.address(), app.admin.0.address());
+        let (asks, receiver) = mpsc::channel(8);
+        let running = tokio::spawn(async move { app.run(receiver, &mut herald).await });
+        Self { data, admin, asks, told, slow, logs, running }
+    }
+
+    /// Waits until the host is told this phase; gives its checkpoint.
+    async fn until(&mut self, phase: Phase) -> u32 {
+        loop {
+            let status = within(self.told.recv()).await.unwrap();
+            if status.phase == phase {
+                return status.checkpoint;
+            }
+        }
+    }
+
+    async fn stop(&self) {
+        self.asks.send(Ask::ManagerStop).await.unwrap();
+    }
+
+    /// A request that is in flight: its handler has been reached.
+    async fn in_flight(&self) -> JoinHandle<String> {
+        let answer = tokio::spawn(exchange(self.data, "/slow"));
+        within(self.slow.reached.notified()).await;
+        answer
+    }
+
+    fn logged(&self, message: &str) -> Value {
+        loop {
+            let line = self.logs.recv_timeout(PATIENCE).unwrap();
+            if line["message"] == message {
+                return line;
+            }
+        }
+    }
+}
+
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.expect("it happens before the deadline")
+}
+
+/// The whole answer to a GET, read to the end of the connection; empty if it was refused.
+async fn exchange(address: SocketAddr, path: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return String::new() };
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    answer
+}
+
+#[tokio::test]
+async fn it_is_ready_once_the_host_is_told_and_stops_clean_when_asked() {
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10s'");
+    rig.until(Phase::Serving).await;
+    assert!(within(exchange(rig.admin, "/readyz")).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(rig.logged("listening")["listener"], "data");
+    rig.stop().await;
+    assert_eq!(within(&mut rig.running).await.unwrap(), Exit::Clean);
+    assert_eq!(rig.logged("draining")["asked-by"], "manager-stop");
+    assert_eq!(within(exchange(rig.data, "/slow")).await, "", "the port is closed");
+    assert_eq!(within(exchange(rig.admin, "/livez")).await, "", "the port is closed");
+}
+
+#[tokio::test]
+async fn while_it_waits_unready_it_says_so_and_still_takes_requests() {
+    let mut rig = Rig::start("unready-wait = '5m'");
+    rig.until(Phase::Serving).await;
+    rig.stop().await;
+    rig.until(Phase::Draining).await;
+    let answer = within(exchange(rig.admin, "/readyz")).await;
+    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nnot ready: draining\n"), "{answer}");
+    let answer = rig.in_flight().await;
+    rig.slow.answer.notify_one();
+    assert!(within(answer).await.unwrap().ends_with("at last\n"));
+    rig.running.abort();
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_answered_while_draining_and_its_connection_closed() {
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'");
+    rig.until(Phase::Serving).await;
+    let mut stream = TcpStream::connect(rig.data).await.unwrap();
+    // Keep-alive: closing is the service's own wish.
+    stream.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    within(rig.slow.reached.notified()).await;
+    rig.stop().await;
+    rig.until(Phase::Draining).await;
+    // The drain has reached the listener when nobody is let in any more.
+    within(async {
+        while TcpStream::connect(rig.data).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let readyz = within(exchange(rig.admin, "/readyz")).await;
+    assert!(readyz.starts_with("HTTP/1.1 503 "), "{readyz}");
+    assert!(!rig.running.is_finished());
+
+    rig.slow.answer.notify_one();
+    let mut answer = String::new();
+    within(stream.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("at last\n"), "{answer}");
+    assert_eq!(within(&mut rig.running).await.unwrap(), Exit::Clean);
+    assert!(rig.logged("drained")["seconds"].is_f64());
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_the_drain() {
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'");
+    rig.until(Phase::Serving).await;
+    let mut silent = TcpStream::connect(rig.data).await.unwrap();
+    rig.stop().await;
+    assert_eq!(within(&mut rig.running).await.unwrap(), Exit::Clean);
+    let mut rest = Vec::new();
+    let _ = within(silent.read_to_end(&mut rest)).await;
+    assert!(rest.is_empty());
+}
+
+#[tokio::test]
+async fn requests_that_outlast_the_drain_timeout_are_cut_and_counted() {
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '50ms'");
+    rig.until(Phase::Serving).await;
+    let _first = rig.in_flight().await;
+    let _second = rig.in_flight().await;
+    rig.stop().await;
+    assert_eq!(within(&mut rig.running).await.unwrap(), Exit::Clean);
+    assert_eq!(rig.logged("drain timeout passed, connections are cut")["connections"], 2);
+}
+
+#[tokio::test]
+async fn a_second_request_to_stop_ends_at_once() {
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'");
+    rig.until(Phase::Serving).await;
+    let _never_answered = rig.in_flight().await;
+    rig.stop().await;
+    rig.until(Phase::Draining).await;
+    assert!(!rig.running.is_finished());
+    rig.stop().await;
+    assert_eq!(within(&mut rig.running).await.unwrap(), Exit::Forced);
+}
+
+#[tokio::test]
+async fn the_host_sees_progress_each_second_of_a_drain() {
+    let mut rig = Rig::start("unready-wait = '5m'");
+    rig.until(Phase::Serving).await;
+    tokio::time::pause();
+    rig.stop().await;
+    assert_eq!(rig.until(Phase::Draining).await, 1);
+    for checkpoint in 2..=5 {
+        let before = Instant::now();
+        assert_eq!(rig.until(Phase::Draining).await, checkpoint);
+        let milliseconds = before.elapsed().as_millis();
+        assert!((990..=1010).contains(&milliseconds), "{milliseconds} ms");
+    }
+    rig.running.abort();
+}
+
+#[tokio::test]
+async fn a_port_in_use_names_the_listener_the_address_and_a_way_out() {
+    let rig = Rig::start("");
+    let text = format!("listeners.data = {{ address = '127.0.0.1', port = {} }}", rig.data.port());
+    let source = strict_toml::Source::new("test.toml", text);
+    let config = crate::config::parse(&source, std::path::Path::new("")).unwrap();
+    let herald = Herald::new(Box::new(Counting(mpsc::unbounded_channel().0)));
+    let Err(error) = App::build(&config, herald.watch(), &heard().0) else { panic!("it bound") };
+    let port = rig.data.port();
+    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(
+        error.to_string(),
+        format!("listener `data` cannot bind 127.0.0.1:{port}: {}", error.source)
+    );
+    assert_eq!(
+        error.help(),
+        format!(
+            "another program has port {port}: stop it, or set another `port` under [listeners.data]"
+        )
+    );
+}

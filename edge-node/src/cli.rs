@@ -1,0 +1,104 @@
+//! The command line as clap types; what a command does is in `lib.rs`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Listeners};
+use crate::exit::Exit;
+
+/// A gateway in front of the services of an edge host.
+#[derive(Debug, Parser)]
+#[command(name = "edge-node", version, after_help = exit_code_help(), after_long_help = long_help())]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service until it is asked to stop
+    ///
+    /// In a terminal, Ctrl-C or closing it stops it. Under systemd (Type=notify) it reports its phase to the
+    /// service manager. Started by the Windows service control manager, it registers as a
+    /// service. A first request to stop drains: /readyz answers 503, then no new connection is
+    /// taken, then requests in flight finish or shutdown.drain-timeout passes. A second request
+    /// to stop, sent once the drain has begun, ends the process at once; two signals sent
+    /// together may count as one.
+    Run {
+        /// The config file; relative paths in it are relative to its folder
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Read the config file and report every mistake in it, touching nothing else
+    Check {
+        /// The config file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// How to print the result on stdout; with text, mistakes go to stderr
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Print version, commit and target of this program
+    Version {
+        /// How to print
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+/// An output format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Plain text for people.
+    Text,
+    /// One JSON object for programs.
+    Json,
+}
+
+fn exit_code_help() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for exit in Exit::ALL {
+        writeln!(text, "  {}  {}", exit.code(), exit.meaning())
+            .expect("writing to a String cannot fail");
+    }
+    text
+}
+
+fn long_help() -> String {
+    let Listeners { data, admin } = config::defaults().listeners;
+    format!(
+        "{}\nExamples:\n  \
+         edge-node check --config edge-node.toml\n  \
+         edge-node run --config /etc/edge-node/edge-node.toml\n  \
+         edge-node version --format json\n\n\
+         An empty config file is a good one: every key has a default. By default the data\n\
+         listener is {} and the admin listener (/livez, /readyz, /metrics) is\n\
+         {}.\n",
+        exit_code_help(),
+        data.address,
+        admin.address
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn long_help_teaches_commands_defaults_and_exit_codes() {
+        let help = Cli::command().render_long_help().to_string();
+        for taught in ["run", "check", "version", "Exit codes:", "3  config file", "9464"] {
+            assert!(help.contains(taught), "{taught:?} is not in:\n{help}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The service's config file: read, checked, lowered; and its JSON Schema.
+//!
+//! `raw` mirrors the TOML, `lower` holds every rule that spans more than one key's type, `model`
+//! is what the rest of the service sees. Each default is decided
+//! in `raw`; [`defaults`] gives them to those who show them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use strict_toml::{Report, Source};
+
+mod lower;
+mod model;
+mod raw;
+
+pub use model::{Config, Listener, Listeners, Log, Shutdown};
+
+/// A config file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("config file {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The text has mistakes.
+    #[error("{0}")]
+    Mistakes(Report),
+}
+
+/// Reads a config file.
+///
+/// # Errors
+/// When the file cannot be read, or with every mistake in it.
+pub fn load(path: &Path) -> Result<Config, LoadError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let source = Source::new(path.display().to_string(), text);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&source, folder).map_err(|mistakes| LoadError::Mistakes(Report::new(source, mistakes)))
+}
+
+/// Reads a config text; `folder` is where its relative paths start.
+///
+/// # Errors
+/// Every mistake in the text.
+pub fn parse(source: &Source, folder: &Path) -> Result<Config, Vec<strict_toml::Diagnostic>> {
+    lower::lower(strict_toml::parse::<raw::Config>(source)?, folder)
+}
+
+/// The config of an empty file.
+///
+/// # Panics
+/// When a default breaks a rule, which the tests rule out.
+#[must_use]
+pub fn defaults() -> Config {
+    lower::lower(raw::Config::default(), Path::new("")).expect("the defaults keep every rule")
+}
+
+/// The JSON Schema (draft 2020-12) of the config file, defaults included.
+#[must_use]
+pub fn config_schema() -> serde_json::Value {
+    strict_toml::schema::<raw::Config>()
+}
+
+#[cfg(test)]
+mod tests;

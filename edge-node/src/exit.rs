@@ -1,0 +1,64 @@
+//! How a run of the program can end, and the process exit code of each ending.
+//!
+//! The codes are an interface: units, installers and scripts read them. Nothing here decides
+//! which ending it was; `lib.rs`, `app.rs` and `cli.rs` do.
+
+/// An ending, with its process exit code as discriminant.
+///
+/// The Windows service control manager is told the same number as service-specific exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The work is done, or the service drained and stopped as asked.
+    Clean = 0,
+    /// The service failed at run time for a reason that is not in this table.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The config file cannot be read or has mistakes, or the log file cannot be opened.
+    Config = 3,
+    /// A listener cannot be bound.
+    Bind = 4,
+    /// A second request to stop came during the drain: requests were cut. Two signals sent at
+    /// once may be one to the system.
+    Forced = 5,
+}
+
+impl Exit {
+    /// Every ending, by code.
+    pub const ALL: [Self; 6] =
+        [Self::Clean, Self::Failed, Self::Usage, Self::Config, Self::Bind, Self::Forced];
+
+    /// The process exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// One line for the table in `--help` and for logs.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Clean => "done, or drained and stopped as asked",
+            Self::Failed => "failed at run time",
+            Self::Usage => "wrong command line",
+            Self::Config => "config file unreadable or wrong, or log file not writable",
+            Self::Bind => "a listener cannot be bound",
+            Self::Forced => {
+                "stopped at once by a second signal during the drain, requests were cut"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn codes_are_the_positions_in_the_table() {
+        for (position, exit) in Exit::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(exit.code()), position);
+        }
+    }
+}

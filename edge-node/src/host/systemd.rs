@@ -1,0 +1,103 @@
+//! The host under systemd: `sd_notify(3)` messages to the socket in `NOTIFY_SOCKET`. Requests to
+//! stop are signals, as in the foreground.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use super::{Announce, Status};
+
+/// An ear at systemd's notification socket.
+struct Notifier {
+    socket: io::Result<UnixDatagram>,
+    name: OsString,
+}
+
+/// systemd's ear, when the program runs under a unit with `Type=notify`.
+pub fn from_environment() -> Option<Box<dyn Announce>> {
+    let name = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())?;
+    Some(Box::new(Notifier::new(name)))
+}
+
+impl Notifier {
+    fn new(name: OsString) -> Self {
+        let socket = UnixDatagram::unbound().and_then(|socket| {
+            // A manager that does not read must not hold up the service.
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        });
+        Self { socket, name }
+    }
+}
+
+impl Announce for Notifier {
+    fn announce(&mut self, status: Status) -> io::Result<()> {
+        let socket = self
+            .socket
+            .as_ref()
+            .map_err(|error| io::Error::new(error.kind(), format!("NOTIFY_SOCKET: {error}")))?;
+        address(&self.name)
+            .and_then(|address| {
+                socket.send_to_addr(status.phase.notify_text().as_bytes(), &address)
+            })
+            .map(|_sent| ())
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", self.name.display()))
+            })
+    }
+}
+
+/// A leading `@` stands for the abstract namespace. Source: `sd_notify(3)`, `unix(7)`.
+fn address(name: &OsStr) -> io::Result<SocketAddr> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::ffi::OsStrExt as _;
+        if let Some(name) = name.as_bytes().strip_prefix(b"@") {
+            return SocketAddr::from_abstract_name(name);
+        }
+    }
+    SocketAddr::from_pathname(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::Phase;
+
+    #[track_caller]
+    fn check(manager: &UnixDatagram, name: OsString) {
+        let mut notifier = Notifier::new(name);
+        notifier.announce(Status { phase: Phase::Serving, checkpoint: 0 }).unwrap();
+        let mut text = [0; 256];
+        let length = manager.recv(&mut text).unwrap();
+        assert_eq!(&text[..length], b"READY=1\nSTATUS=serving");
+    }
+
+    #[test]
+    fn a_socket_in_the_file_system_hears_the_phase() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        check(&UnixDatagram::bind(&path).unwrap(), path.into());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_abstract_socket_hears_the_phase() {
+        use std::os::linux::net::SocketAddrExt as _;
+        let name = format!("edge-node-notify-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        check(&UnixDatagram::bind_addr(&address).unwrap(), format!("@{name}").into());
+    }
+
+    #[test]
+    fn a_missing_socket_is_an_error_that_names_it() {
+        let mut notifier = Notifier::new("/nonexistent/notify".into());
+        let error =
+            notifier.announce(Status { phase: Phase::Starting, checkpoint: 1 }).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/nonexistent/notify: No such file or directory (os error 2)"
+        );
+    }
+}

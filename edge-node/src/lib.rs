@@ -1,0 +1,149 @@
+//! The service `edge-node`: a gateway in front of the services of an edge host.
+//!
+//! The story in order: arguments (`cli`) → which host started us (`host`) → config file read
+//! and checked (`config`) → logs opened (`observe`) → listeners bound, served and drained (`app`)
+//! → an exit code (`exit`). What each phase of that life means is in `phase`.
+
+pub mod admin;
+pub mod app;
+pub mod build_info;
+pub mod cli;
+pub mod config;
+pub mod exit;
+pub mod gateway;
+pub mod host;
+mod host_header;
+pub mod listener;
+pub mod observe;
+pub mod phase;
+mod report;
+#[cfg(windows)]
+mod win32;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+pub use config::config_schema;
+
+use crate::app::App;
+use crate::cli::{Cli, Command};
+use crate::config::{Config, LoadError};
+use crate::exit::Exit;
+use crate::host::{Asks, Herald, Host};
+use crate::listener::BindError;
+use crate::observe::logs::{self, Level, Logs};
+use crate::phase::Event;
+
+/// How long the end of the process waits for log lines to be written.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Threads for what blocks, such as reading process figures for a scrape.
+const BLOCKING_THREADS_MAX: usize = 4;
+
+/// Does what the command line asks for.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    match Cli::try_parse_from(arguments) {
+        Ok(Cli { command: Command::Run { config } }) => host::run(&config, live),
+        Ok(Cli { command: Command::Check { config, format } }) => report::check(&config, format),
+        Ok(Cli { command: Command::Version { format } }) => report::version(format),
+        Err(error) => {
+            // Nobody is left to tell where stdout and stderr are closed.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Clean }
+        }
+    }
+}
+
+/// Why the service did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The config file.
+    #[error(transparent)]
+    Config(#[from] LoadError),
+    /// The log file.
+    #[error(transparent)]
+    LogFile(#[from] logs::OpenError),
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Something the operating system refused.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    /// The ending it makes.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::LogFile(_) => Exit::Config,
+            Self::Bind(_) => Exit::Bind,
+            Self::System { .. } => Exit::Failed,
+        }
+    }
+
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+/// A whole life of the service under a host, which is told the ending last.
+fn live(config: &Path, host: Host) -> Exit {
+    let Host { mut herald, asks } = host;
+    let exit = load_and_serve(config, asks, &mut herald).unwrap_or_else(|failure| {
+        report::failure(&failure);
+        failure.exit()
+    });
+    herald.advance(Event::Ended(exit));
+    exit
+}
+
+fn load_and_serve(path: &Path, asks: Asks, herald: &mut Herald) -> Result<Exit, Failure> {
+    let config = config::load(path)?;
+    herald.beat();
+    let sink = logs::sink(config.log.file.as_deref())?;
+    let (logs, writer) = logs::start(config.log.level, sink)
+        .map_err(Failure::system("log writer thread cannot be started"))?;
+    herald.log_to(logs.clone());
+    logs.record(Level::Info, "app", "starting")
+        .field("version", build_info::VERSION)
+        .field("commit", build_info::COMMIT)
+        .field("config", path.display())
+        .emit();
+
+    let result = serve(&config, asks, herald, &logs);
+    match &result {
+        Ok(exit) => logs.record(Level::Info, "app", "stopped").field("exit", exit.meaning()),
+        Err(failure) => logs.record(Level::Fatal, "app", failure),
+    }
+    .emit();
+    writer.close(LOG_PATIENCE);
+    result
+}
+
+/// One thread serves everything: the requests of an edge host fit, and nothing is shared.
+fn serve(config: &Config, asks: Asks, herald: &mut Herald, logs: &Logs) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .map_err(Failure::system("event loop cannot be started"))?;
+    let result = runtime.block_on(async {
+        // Before anything is bound, so that a stop during the start is not lost.
+        let asks = asks.open().map_err(Failure::system("signals cannot be received"))?;
+        let app = App::build(config, herald.watch(), logs)?;
+        Ok(app.run(asks, herald).await)
+    });
+    // What was cut must not be waited for.
+    runtime.shutdown_background();
+    result
+}

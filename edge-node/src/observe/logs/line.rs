@@ -1,0 +1,98 @@
+//! One log line in the making: bounded in length, valid JSON whatever is put in.
+//!
+//! The clock of log lines is read here and nowhere else.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Level, Logs};
+
+/// Bytes of a line at most, the newline included; fields that do not fit are left out, and
+/// `"truncated":true` says so.
+pub const LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of a message at most; the rest is cut.
+const MESSAGE_BYTES_MAX: usize = 8 * 1024;
+
+/// What a line may still need behind the last field.
+const END: &str = ",\"truncated\":true}\n";
+
+/// Keys that every line has; a context field of that name would make a JSON object with a
+/// duplicate key.
+const RESERVED: [&str; 5] = ["timestamp", "level", "source", "message", "truncated"];
+
+/// A log line in the making; nothing is written before [`Record::emit`].
+#[must_use = "a line is written by `emit`"]
+pub struct Record<'a> {
+    logs: Option<&'a Logs>,
+    line: String,
+    truncated: bool,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn begin(
+        logs: Option<&'a Logs>,
+        level: Level,
+        source: &str,
+        message: impl fmt::Display,
+    ) -> Self {
+        let mut record = Self { logs, line: String::new(), truncated: false };
+        if logs.is_some() {
+            let mut message = message.to_string();
+            record.truncated = cut(&mut message, MESSAGE_BYTES_MAX);
+            record.line = format!(
+                "{{\"timestamp\":\"{:.6}\",\"level\":\"{}\",\"source\":{},\"message\":{}",
+                Timestamp::now(),
+                level.as_str(),
+                json(source),
+                json(&message),
+            );
+        }
+        record
+    }
+
+    /// Adds a context field, shown as text.
+    pub fn field(self, key: &'static str, value: impl fmt::Display) -> Self {
+        if self.logs.is_none() {
+            return self;
+        }
+        self.value(key, value.to_string())
+    }
+
+    /// Adds a context field as the JSON value it serialises to.
+    pub fn value(mut self, key: &'static str, value: impl Serialize) -> Self {
+        debug_assert!(!RESERVED.contains(&key), "context field {key:?} has a reserved name");
+        if self.logs.is_none() {
+            return self;
+        }
+        let field = format!(",\"{key}\":{}", json(&value));
+        if self.line.len() + field.len() + END.len() > LINE_BYTES_MAX {
+            self.truncated = true;
+        } else {
+            self.line.push_str(&field);
+        }
+        self
+    }
+
+    /// Hands the line to the writer; never blocks.
+    pub fn emit(mut self) {
+        let Some(logs) = self.logs else { return };
+        self.line.push_str(if self.truncated { END } else { "}\n" });
+        logs.push(self.line);
+    }
+}
+
+/// The value as JSON text; one that has none (a map with keys that are no strings) is `null`.
+fn json(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_unserialisable| "null".to_owned())
+}
+
+/// Cuts at a character boundary; true if something was cut.
+fn cut(text: &mut String, bytes_max: usize) -> bool {
+    let end = text.floor_char_boundary(bytes_max);
+    let is_longer = end < text.len();
+    text.truncate(end);
+    is_longer
+}

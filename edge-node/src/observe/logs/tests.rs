@@ -1,0 +1,255 @@
+//! The shape of a line, its bounds, and what happens when nobody reads.
+
+use std::sync::mpsc;
+use std::sync::{Condvar, Mutex};
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::line::LINE_BYTES_MAX;
+use super::queue::{BYTES_MAX, LINES_MAX};
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A sink into memory, shared with the test.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines written by `speak`.
+fn lines(level: Level, speak: impl FnOnce(&Logs)) -> Vec<Value> {
+    let memory = Memory::default();
+    let (logs, writer) = start(level, Box::new(memory.clone())).unwrap();
+    speak(&logs);
+    writer.close(PATIENCE);
+    let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Logs for tests of other rooms, which look at other things: written to nowhere.
+pub(crate) fn silent() -> Logs {
+    start(Level::Fatal, Box::new(io::sink())).unwrap().0
+}
+
+/// Logs for tests of other rooms, each line sent to the test as it is written.
+pub(crate) fn heard() -> (Logs, mpsc::Receiver<Value>) {
+    struct Speaker(mpsc::Sender<Value>);
+    impl Write for Speaker {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(serde_json::from_slice(bytes)?);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (sender, receiver) = mpsc::channel();
+    (start(Level::Trace, Box::new(Speaker(sender))).unwrap().0, receiver)
+}
+
+#[test]
+fn a_line_has_the_four_keys_first_and_the_context_behind() {
+    let memory = Memory::default();
+    let (logs, writer) = start(Level::Info, Box::new(memory.clone())).unwrap();
+    logs.record(Level::Warn, "app", "it's \"odd\"")
+        .field("address", "[::1]:8080")
+        .value("seconds", 1.5)
+        .emit();
+    writer.close(PATIENCE);
+    let line = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+    let (timestamp, rest) = line.split_once("\",").unwrap();
+    assert_eq!(
+        rest,
+        "\"level\":\"WARN\",\"source\":\"app\",\"message\":\"it's \\\"odd\\\"\",\
+         \"address\":\"[::1]:8080\",\"seconds\":1.5}\n"
+    );
+    let timestamp = timestamp.strip_prefix("{\"timestamp\":\"").unwrap();
+    let shape: String =
+        timestamp.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert_eq!(shape, "0000-00-00T00:00:00.000000Z");
+    assert!(timestamp.parse::<jiff::Timestamp>().is_ok());
+}
+
+#[test]
+fn lines_below_the_level_are_not_written() {
+    let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
+    let written = lines(Level::Warn, |logs| {
+        for level in levels {
+            logs.record(level, "test", "m").emit();
+        }
+    });
+    let written: Vec<&str> = written.iter().map(|line| line["level"].as_str().unwrap()).collect();
+    assert_eq!(written, ["WARN", "ERROR", "FATAL"]);
+}
+
+#[test]
+fn what_does_not_fit_is_left_out_and_said() {
+    let written = lines(Level::Info, |logs| {
+        logs.record(Level::Info, "test", "ü".repeat(LINE_BYTES_MAX))
+            .field("long", "x".repeat(LINE_BYTES_MAX))
+            .field("short", "y")
+            .emit();
+    });
+    assert_eq!(written[0]["truncated"], true);
+    assert_eq!(written[0]["short"], "y");
+    assert_eq!(written[0]["long"], Value::Null);
+    assert!(written[0]["message"].as_str().unwrap().starts_with("üüü"));
+}
+
+/// A pipe that nobody reads until it is opened.
+struct Pipe {
+    gate: Arc<(Mutex<bool>, Condvar)>,
+    reached: mpsc::Sender<()>,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.reached.send(());
+        let (open, changed) = &*self.gate;
+        drop(changed.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_pipe_blocks_nobody_and_each_dropped_line_is_counted() {
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let (reached, at_the_pipe) = mpsc::channel();
+    let (logs, writer) =
+        start(Level::Info, Box::new(Pipe { gate: gate.clone(), reached })).unwrap();
+    logs.record(Level::Info, "test", "the line the writer is stuck with").emit();
+    at_the_pipe.recv_timeout(PATIENCE).unwrap();
+    for _ in 0..LINES_MAX {
+        logs.record(Level::Info, "test", "fits").emit();
+    }
+    assert_eq!(logs.dropped().get(), 0);
+    for _ in 0..7 {
+        logs.record(Level::Info, "test", "too many").emit();
+    }
+    assert_eq!(logs.dropped().get(), 7);
+
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    writer.close(PATIENCE);
+    assert_eq!(logs.dropped().get(), 7);
+}
+
+#[test]
+fn the_queue_is_bounded_in_bytes_too() {
+    let queue = Queue::default();
+    assert!(queue.push("x".repeat(BYTES_MAX)));
+    assert!(!queue.push("x".to_owned()));
+    queue.take();
+    assert!(queue.push("x".to_owned()));
+}
+
+#[test]
+fn closing_does_not_wait_longer_than_its_patience() {
+    let (reached, at_the_pipe) = mpsc::channel();
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let (logs, writer) = start(Level::Info, Box::new(Pipe { gate, reached })).unwrap();
+    logs.record(Level::Info, "test", "stuck").emit();
+    at_the_pipe.recv_timeout(PATIENCE).unwrap();
+    writer.close(Duration::from_millis(1));
+    logs.record(Level::Info, "test", "after the end").emit();
+    assert_eq!(logs.dropped().get(), 1);
+}
+
+#[test]
+fn a_failing_sink_is_counted() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (logs, writer) = start(Level::Info, Box::new(Full)).unwrap();
+    logs.record(Level::Info, "test", "lost").emit();
+    writer.close(PATIENCE);
+    assert_eq!(logs.dropped().get(), 1);
+}
+
+#[test]
+fn a_line_that_was_half_written_does_not_swallow_the_next() {
+    /// Takes half of the first line, then fails twice.
+    struct Filling {
+        memory: Memory,
+        calls: usize,
+    }
+    impl Write for Filling {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            match self.calls {
+                1 => self.memory.write(&bytes[..bytes.len() / 2]),
+                2 | 3 => Err(io::ErrorKind::StorageFull.into()),
+                _ => self.memory.write(bytes),
+            }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let memory = Memory::default();
+    let sink = Filling { memory: memory.clone(), calls: 0 };
+    let (logs, writer) = start(Level::Info, Box::new(sink)).unwrap();
+    for message in ["half", "not at all", "whole", "after"] {
+        logs.record(Level::Info, "test", message).emit();
+    }
+    writer.close(PATIENCE);
+    let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = text.lines().map(serde_json::from_str::<Value>).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].is_err(), "{text}");
+    for (line, message) in lines[1..].iter().zip(["whole", "after"]) {
+        assert_eq!(line.as_ref().unwrap()["message"], message, "{text}");
+    }
+    assert_eq!(logs.dropped().get(), 2);
+}
+
+#[test]
+fn a_file_is_appended_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    std::fs::write(&path, "before\n").unwrap();
+    sink(Some(&path)).unwrap().write_all(b"after\n").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\nafter\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_named() {
+    let path = Path::new("missing").join("edge.log");
+    let Err(error) = sink(Some(&path)) else { panic!("it was opened") };
+    assert_eq!(error.source.kind(), io::ErrorKind::NotFound);
+    assert_eq!(error.to_string(), format!("log file {}: {}", path.display(), error.source));
+}
+
+proptest! {
+    #[test]
+    fn any_text_makes_one_valid_line(message in ".*", value in ".*") {
+        let written = lines(Level::Info, |logs| {
+            logs.record(Level::Info, "test", &message).field("value", &value).emit();
+        });
+        prop_assert_eq!(written.len(), 1);
+        prop_assert_eq!(written[0]["message"].as_str(), Some(message.as_str()));
+        prop_assert_eq!(written[0]["value"].as_str(), Some(value.as_str()));
+    }
+}

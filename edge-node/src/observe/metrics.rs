@@ -1,0 +1,234 @@
+//! The metric families of the service and their registry.
+//!
+//! Every label has few values: listeners and routes are those of the config, methods a closed
+//! set, codes numbers of three digits. How the text is written is in `exposition.rs`, where
+//! process figures come from in `process.rs`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::exposition::Exposition;
+use super::process::ProcessCollector;
+use crate::build_info;
+
+/// Upper bounds of the duration buckets in seconds: a proxied request on a local network takes
+/// milliseconds, and who waits ten seconds has given up.
+const DURATION_BUCKETS: [f64; 13] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Everything that is scraped.
+pub struct Metrics {
+    registry: Registry,
+    http: HttpMetrics,
+}
+
+/// What is counted of requests; cheap to clone.
+#[derive(Clone)]
+pub struct HttpMetrics {
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    in_flight: Family<ListenerLabels, Gauge>,
+    connections: Family<ListenerLabels, Gauge>,
+    connection_cap_reached: Family<ListenerLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    listener: Arc<str>,
+    route: Arc<str>,
+    method: &'static str,
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    listener: Arc<str>,
+    route: Arc<str>,
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+    commit: &'static str,
+    target: &'static str,
+}
+
+impl Metrics {
+    /// All families, registered; `log_lines_dropped` is counted elsewhere.
+    #[must_use]
+    pub fn new(log_lines_dropped: Counter) -> Self {
+        let mut registry = Registry::default();
+        register_build_info(&mut registry);
+        registry.register(
+            "edge_node_log_lines_dropped",
+            "Log lines dropped because the queue was full or the sink failed",
+            log_lines_dropped,
+        );
+        let http = HttpMetrics::register(&mut registry);
+        registry.register_collector(Box::new(ProcessCollector::new()));
+        Self { registry, http }
+    }
+
+    /// What is counted of requests.
+    #[must_use]
+    pub fn http(&self) -> HttpMetrics {
+        self.http.clone()
+    }
+
+    /// The text a scraper is answered.
+    #[must_use]
+    pub fn expose(&self, form: Exposition) -> String {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry).expect("writing to a String cannot fail");
+        form.from_open_metrics(text)
+    }
+}
+
+fn register_build_info(registry: &mut Registry) {
+    let labels = BuildLabels {
+        version: build_info::VERSION,
+        commit: build_info::COMMIT,
+        target: build_info::TARGET,
+    };
+    let family = Family::<BuildLabels, Gauge>::default();
+    family.get_or_create(&labels).set(1);
+    registry.register("edge_node_build_info", "Version, commit and target of the program", family);
+}
+
+impl HttpMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let http = Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+            in_flight: Family::default(),
+            connections: Family::default(),
+            connection_cap_reached: Family::default(),
+        };
+        registry.register("http_requests", "Requests answered", http.requests.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "Time from a request's headers to its response's headers",
+            http.durations.clone(),
+        );
+        registry.register(
+            "http_requests_in_flight",
+            "Requests being answered now",
+            http.in_flight.clone(),
+        );
+        registry.register(
+            "edge_node_connections",
+            "Connections open now",
+            http.connections.clone(),
+        );
+        registry.register(
+            "edge_node_connection_cap_reached",
+            "Times that every connection slot was taken",
+            http.connection_cap_reached.clone(),
+        );
+        http
+    }
+
+    /// The meter of one route of a listener.
+    #[must_use]
+    pub fn route(&self, listener: &Arc<str>, route: &str) -> RouteMeter {
+        RouteMeter {
+            in_flight: self.in_flight.get_or_create_owned(&labels(listener)),
+            metrics: self.clone(),
+            listener: Arc::clone(listener),
+            route: route.into(),
+        }
+    }
+
+    /// The gauge of a listener's open connections.
+    #[must_use]
+    pub fn connections(&self, listener: &Arc<str>) -> Gauge {
+        self.connections.get_or_create_owned(&labels(listener))
+    }
+
+    /// The counter of the times that all slots of a listener were taken.
+    #[must_use]
+    pub fn connection_cap_reached(&self, listener: &Arc<str>) -> Counter {
+        self.connection_cap_reached.get_or_create_owned(&labels(listener))
+    }
+}
+
+fn labels(listener: &Arc<str>) -> ListenerLabels {
+    ListenerLabels { listener: Arc::clone(listener) }
+}
+
+/// Counts the requests of one route.
+#[derive(Clone)]
+pub struct RouteMeter {
+    metrics: HttpMetrics,
+    in_flight: Gauge,
+    listener: Arc<str>,
+    route: Arc<str>,
+}
+
+impl RouteMeter {
+    fn count(&self, method: &'static str, code: StatusCode, duration: Duration) {
+        let (listener, route) = (Arc::clone(&self.listener), Arc::clone(&self.route));
+        let labels = RouteLabels { listener, route, method };
+        self.metrics.durations.get_or_create(&labels).observe(duration.as_secs_f64());
+        let RouteLabels { listener, route, method } = labels;
+        let labels = RequestLabels { listener, route, method, code: code.as_u16() };
+        self.metrics.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// Middleware of a route: counts a request and its duration.
+///
+/// A request whose client goes away is no longer in flight and is not counted as answered.
+pub async fn measure(State(meter): State<RouteMeter>, request: Request, next: Next) -> Response {
+    let method = known_method(request.method());
+    let _in_flight = Raised::new(meter.in_flight.clone());
+    let start = Instant::now();
+    let response = next.run(request).await;
+    meter.count(method, response.status(), start.elapsed());
+    response
+}
+
+/// A gauge that is one higher while this lives.
+pub struct Raised(Gauge);
+
+impl Raised {
+    /// Raises the gauge.
+    #[must_use]
+    pub fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// The method, or `other`: a client may send any word.
+fn known_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] =
+        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests;

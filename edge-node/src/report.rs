@@ -1,0 +1,85 @@
+//! What the commands print: results on stdout, as text or JSON; failures on stderr, for people.
+//!
+//! Nothing is decided here. A closed or missing stdout (a Windows service has none) is no error.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::build_info;
+use crate::cli::Format;
+use crate::config::{self, LoadError};
+use crate::exit::Exit;
+
+/// `edge-node version`.
+pub fn version(format: Format) -> Exit {
+    let (name, version) = (build_info::NAME, build_info::VERSION);
+    let (commit, target) = (build_info::COMMIT, build_info::TARGET);
+    match format {
+        Format::Text => say(&format!("{name} {version} ({commit}, {target})\n")),
+        Format::Json => say_json(&json!({
+            "name": name, "version": version, "commit": commit, "target": target,
+        })),
+    }
+    Exit::Clean
+}
+
+/// `edge-node check`.
+pub fn check(path: &Path, format: Format) -> Exit {
+    let result = config::load(path);
+    let exit = if result.is_ok() { Exit::Clean } else { Exit::Config };
+    match (format, result) {
+        (Format::Json, result) => say_json(&json!({
+            "file": path.display().to_string(),
+            "ok": result.is_ok(),
+            "diagnostics": result.err().map_or_else(|| json!([]), |error| diagnostics(&error)),
+        })),
+        (Format::Text, Ok(_config)) => say(&format!("{}: no mistakes\n", path.display())),
+        (Format::Text, Err(error)) => failure(&error.into()),
+    }
+    exit
+}
+
+fn diagnostics(error: &LoadError) -> Value {
+    match error {
+        LoadError::Mistakes(report) => report.to_json(),
+        LoadError::Read { path, source } => json!([{
+            "severity": "error",
+            "file": path.display().to_string(),
+            "message": format!("config file cannot be read: {source}"),
+        }]),
+    }
+}
+
+/// A failure, with what a person can do about it.
+pub fn failure(failure: &Failure) {
+    let text = match failure {
+        Failure::Config(LoadError::Mistakes(report)) => report.render(is_colored()),
+        Failure::Bind(error) => format!("error: {error}\n  help: {}\n", error.help()),
+        Failure::Config(LoadError::Read { .. }) | Failure::LogFile(_) | Failure::System { .. } => {
+            format!("error: {failure}\n")
+        }
+    };
+    tell_person(&text);
+}
+
+/// Text for a person.
+pub fn tell_person(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Colours are for terminals whose owner does not object. Source: <https://no-color.org>.
+fn is_colored() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn say(text: &str) {
+    let mut stdout = io::stdout();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn say_json(value: &Value) {
+    say(&format!("{value:#}\n"));
+}
