@@ -1,0 +1,110 @@
+//! One file a command: each gathers what it needs, calls the pure parts, and reports.
+
+mod bench;
+mod check;
+mod context;
+mod dist;
+mod docs;
+mod doctor;
+mod keygen;
+mod plan;
+mod render;
+mod repro;
+mod schema;
+mod test;
+mod verify;
+
+use crate::cli::{Command, SelectionArgs};
+use crate::config::{self, model::Config, model::Signing};
+use crate::error::Error;
+use crate::exec::files;
+use crate::exec::keys::{self, KeyPair, Places, Process};
+use crate::facts::{Facts, Surroundings, gather};
+use crate::plan::Plan;
+use crate::render::{Document, Templates, documents};
+use crate::stage::{self, Selection};
+use std::path::Path;
+use strict_toml::Source;
+
+/// Runs a command.
+///
+/// # Errors
+/// See [`Error`].
+pub fn run(command: &Command) -> Result<(), Error> {
+    match command {
+        Command::Dist(arguments) => dist::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments),
+        Command::Render(arguments) => render::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Keygen(arguments) => keygen::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Repro(arguments) => repro::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
+        Command::Docs(arguments) => docs::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+    }
+}
+
+/// The declaration and the facts: what every command starts from.
+struct Project {
+    config: Config,
+    facts: Facts,
+}
+
+impl Project {
+    /// Looks for the declaration here and above, and reads it.
+    fn load() -> Result<Self, Error> {
+        let surroundings = gather(Path::new("."))?;
+        let config = declaration(&surroundings)?;
+        let facts = surroundings.facts(&config.product.package);
+        Ok(Self { config, facts })
+    }
+
+    /// The same, signed with the development key where that is asked for.
+    fn load_for(selection: &SelectionArgs) -> Result<Self, Error> {
+        let mut project = Self::load()?;
+        if selection.development_key {
+            project.config.signing = Signing::Development;
+        }
+        Ok(project)
+    }
+
+    /// Renders every text; all templates' mistakes at once.
+    fn documents(&self) -> Result<Vec<Document>, Error> {
+        let templates =
+            Templates::load(&self.facts.root, &self.config).map_err(Error::Declaration)?;
+        documents(&self.config, &self.facts, &templates).map_err(Error::Declaration)
+    }
+
+    fn plan(&self, selection: &Selection) -> Result<Plan, Error> {
+        Ok(stage::plan(&self.config, &self.facts, &self.documents()?, selection)?)
+    }
+
+    /// The key that signs.
+    fn keys(&self) -> Result<KeyPair, Error> {
+        Ok(keys::load(&self.config.signing, self.places(), &Process)?)
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places { root: &self.facts.root, target: &self.facts.target_dir }
+    }
+
+    fn selection(&self, arguments: &SelectionArgs) -> Selection {
+        // Looking for compilers takes longer than planning does, so it is done only where one is needed.
+        let with_c = self.config.targets.iter().filter(|target| target.c_compiler);
+        let c_compilers = with_c
+            .map(|target| target.triple.clone())
+            .filter(|triple| crate::doctor::probe::c_compiler(triple, &self.facts))
+            .collect();
+        Selection { targets: arguments.targets.clone(), stub: arguments.stub_build, c_compilers }
+    }
+}
+
+fn declaration(surroundings: &Surroundings) -> Result<Config, Error> {
+    let bytes = files::read(&surroundings.root.join(config::PATH))?;
+    let source = Source::from_bytes(config::PATH, bytes)
+        .map_err(|report| Error::Declaration(vec![report]))?;
+    config::parse(&source, surroundings).map_err(|report| Error::Declaration(vec![report]))
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask test`: the project's whole test suite.
+
+use super::{Project, doctor};
+use crate::cli::{SelectionArgs, Test};
+use crate::config::model::{System, Target};
+use crate::error::Error;
+use crate::toolchain::requirement::Need;
+use xshell::{Shell, cmd};
+
+/// Set to 1, it turns a test's skip for want of a tool into a failure.
+const REQUIRE_TOOLS: &str = "XTASK_TEST_REQUIRE_TOOLS";
+
+pub(super) fn run(arguments: &Test) -> Result<(), Error> {
+    let mut project = Project::load()?;
+    if arguments.install_tools {
+        doctor::install_missing(
+            &doctor::examine(&project, &SelectionArgs::default(), Need::Tests),
+            Need::Tests,
+        )?;
+        project = Project::load()?;
+        doctor::refuse_missing(
+            &doctor::examine(&project, &SelectionArgs::default(), Need::Tests),
+            Need::Tests,
+        )?;
+    }
+    let shell = Shell::new()?;
+    shell.change_dir(&project.facts.root);
+    cmd!(shell, "cargo fmt --all --check").run()?;
+    cmd!(shell, "cargo clippy --workspace --all-targets --locked -- --deny warnings").run()?;
+    let package = &project.config.product.package;
+    for Target { triple, .. } in project.config.targets_of(System::Windows) {
+        if project.facts.toolchain.targets.contains(triple) {
+            let arguments = ["--package", package, "--target", triple, "--locked"];
+            cmd!(shell, "cargo clippy {arguments...} -- --deny warnings").run()?;
+        }
+    }
+    super::docs::run(&crate::cli::Docs { check: true })?;
+    let tests = cmd!(shell, "cargo test --workspace --locked --no-fail-fast");
+    let tests = if arguments.install_tools { tests.env(REQUIRE_TOOLS, "1") } else { tests };
+    Ok(tests.run()?)
+}

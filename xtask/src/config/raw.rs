@@ -1,0 +1,526 @@
+//! The serde mirror of `packaging/release.toml`: keys, types, documentation.
+//!
+//! The doc comments here are the product's documentation: the JSON Schema and `docs/release-toml.md` are made from
+//! them. It holds no rule that spans two keys and fills in no default that depends on another key; those live in
+//! [`super::lower`].
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use strict_toml::{ByteSize, Duration, Spanned};
+
+/// The release declaration: one file from which programs, installers, units, scrape configs and alerts are made.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Release {
+    /// Version of this file format.
+    #[schemars(range(min = 1, max = 1))]
+    pub schema_version: u32,
+    /// Folder that holds the templates, relative to the workspace root.
+    #[serde(default = "templates_default")]
+    #[schemars(extend("format" = "relative-path"))]
+    pub templates: Spanned<String>,
+    /// What is released.
+    pub product: Product,
+    /// How the operating system runs it.
+    pub service: Service,
+    /// The configuration file that is installed with the program and kept once edited.
+    pub configuration: Configuration,
+    /// The sockets the program listens on, by name.
+    pub listeners: BTreeMap<Spanned<String>, Listener>,
+    /// Where the program shows its metrics.
+    pub metrics: Metrics,
+    /// How Prometheus scrapes it.
+    pub scrape: Scrape,
+    /// The thresholds of the alerting rules.
+    #[serde(default)]
+    pub alerts: Alerts,
+    /// The programs to build, by target triple.
+    pub targets: BTreeMap<Spanned<String>, Target>,
+    /// The archives and installers to make of them, by a name that `targets.<triple>.bundles` refers to.
+    pub bundles: BTreeMap<Spanned<String>, Bundle>,
+    /// The checksum files.
+    #[serde(default)]
+    pub checksums: Checksums,
+    /// The key that signs the release. Without it a development key is made once and everything says so.
+    pub signing: Option<Signing>,
+}
+
+/// What is released.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Product {
+    /// Short name: in file names, folders and registry keys. Lower case letters, digits and dashes.
+    #[schemars(length(min = 1, max = 40), extend("format" = "identifier"))]
+    pub name: Spanned<String>,
+    /// The cargo package that is built; its `Cargo.toml` holds the version. Default: `product.name`.
+    #[schemars(length(min = 1, max = 64), extend("format" = "package-name"))]
+    pub package: Option<Spanned<String>>,
+    /// The binary of that package. Default: `product.package`.
+    #[schemars(length(min = 1, max = 64), extend("format" = "package-name"))]
+    pub binary: Option<Spanned<String>>,
+    /// Name shown to people.
+    #[schemars(length(min = 1, max = 100), extend("format" = "line"))]
+    pub display_name: Spanned<String>,
+    /// Who publishes it.
+    #[schemars(length(min = 1, max = 100), extend("format" = "line"))]
+    pub publisher: Spanned<String>,
+    /// One sentence for service managers and installers.
+    #[schemars(length(min = 1, max = 250), extend("format" = "line"))]
+    pub description: Spanned<String>,
+    /// Where to read more; an `https://` address.
+    #[schemars(length(min = 9, max = 200), extend("format" = "https-address"))]
+    pub homepage: Spanned<String>,
+    /// Licence text, relative to the workspace root.
+    #[schemars(extend("format" = "relative-path"))]
+    pub license_file: Spanned<String>,
+    /// Windows icon (`.ico`), relative to the workspace root.
+    /// Needed where a bundle is an installer.
+    #[schemars(extend("format" = "relative-path"))]
+    pub icon: Option<Spanned<String>>,
+    /// Release channel; signed into the trusted comment.
+    #[serde(default = "channel_default")]
+    #[schemars(length(min = 1, max = 40), extend("format" = "identifier"))]
+    pub channel: Spanned<String>,
+}
+
+/// How the operating system runs the program.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Service {
+    /// Name of the systemd unit and of the Windows service. Default: `product.name`.
+    #[schemars(length(min = 1, max = 80), extend("format" = "identifier"))]
+    pub name: Option<Spanned<String>>,
+    /// Arguments of the program; `{config}` stands for the path of the installed configuration file.
+    #[schemars(length(max = 32))]
+    pub arguments: Vec<Spanned<String>>,
+    /// When the service manager starts it again.
+    #[serde(default)]
+    pub restart: Restart,
+    /// How long it waits before it does.
+    #[serde(default = "restart_delay_default")]
+    pub restart_delay: Spanned<Duration>,
+    /// How long starting may take until the program is ready.
+    #[serde(default = "start_timeout_default")]
+    pub start_timeout: Spanned<Duration>,
+    /// How long a stop may take, draining included.
+    #[serde(default = "stop_timeout_default")]
+    pub stop_timeout: Spanned<Duration>,
+    /// What holds for Windows only.
+    #[serde(default)]
+    pub windows: ServiceWindows,
+    /// What holds for Linux only.
+    #[serde(default)]
+    pub linux: ServiceLinux,
+}
+
+/// When the service manager starts the program again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Never.
+    Never,
+    /// After a crash or an exit code other than 0.
+    #[default]
+    OnFailure,
+    /// After every exit that the administrator did not ask for; on Windows the same as `on-failure`.
+    Always,
+}
+
+/// What holds for Windows only.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServiceWindows {
+    /// The account it runs under.
+    #[serde(default)]
+    pub account: WindowsAccount,
+    /// When it is started.
+    #[serde(default)]
+    pub start: WindowsStart,
+}
+
+/// The account a Windows service runs under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowsAccount {
+    /// `NT AUTHORITY\LocalService`: few rights on the machine, anonymous on the network.
+    #[default]
+    LocalService,
+    /// `NT AUTHORITY\NetworkService`: few rights on the machine, the machine's account on the network.
+    NetworkService,
+    /// `LocalSystem`: every right on the machine.
+    LocalSystem,
+}
+
+/// When Windows starts the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowsStart {
+    /// At boot.
+    #[default]
+    Automatic,
+    /// When somebody asks.
+    Manual,
+}
+
+/// What holds for Linux only.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServiceLinux {
+    /// The system user and group it runs as. Default: `service.name`.
+    #[schemars(length(min = 1, max = 31), extend("format" = "identifier"))]
+    pub user: Option<Spanned<String>>,
+    /// How systemd learns that it is ready.
+    #[serde(default)]
+    pub readiness: Readiness,
+}
+
+/// How systemd learns that the program is ready (`Type=` of `systemd.service(5)`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Readiness {
+    /// The program says `READY=1` (`sd_notify(3)`).
+    #[default]
+    Notify,
+    /// It is taken to be ready once executed.
+    Exec,
+}
+
+/// The configuration file that is installed with the program and kept once edited.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Configuration {
+    /// Its template, relative to the workspace root; it sees the listeners.
+    #[schemars(extend("format" = "relative-path"))]
+    pub template: Spanned<String>,
+    /// Its name once installed.
+    #[schemars(length(min = 1, max = 80), extend("format" = "file-name"))]
+    pub file_name: Spanned<String>,
+}
+
+/// A socket the program listens on.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Listener {
+    /// IP address to bind.
+    pub address: Spanned<IpAddr>,
+    /// TCP port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Spanned<u16>,
+}
+
+/// Where the program shows its metrics.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Metrics {
+    /// Name of the listener that serves them.
+    pub listener: Spanned<String>,
+    /// Path of the metrics page.
+    #[serde(default = "metrics_path_default")]
+    #[schemars(extend("format" = "url-path"))]
+    pub path: Spanned<String>,
+    /// Path that answers 200 when the program is ready.
+    #[serde(default = "ready_path_default")]
+    #[schemars(extend("format" = "url-path"))]
+    pub ready_path: Spanned<String>,
+    /// The families that the alerting rules read.
+    #[serde(default)]
+    pub families: Families,
+}
+
+/// The metric families that the alerting rules read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Families {
+    /// Start time of the process, a gauge in seconds since the epoch.
+    #[schemars(extend("format" = "metric-name"))]
+    pub start_time: Spanned<String>,
+    /// Requests answered, a counter with a label `code`.
+    #[schemars(extend("format" = "metric-name"))]
+    pub requests: Spanned<String>,
+    /// Time to answer, a histogram in seconds; the name without `_bucket`.
+    #[schemars(extend("format" = "metric-name"))]
+    pub request_duration: Spanned<String>,
+    /// End of a certificate's validity, a gauge in seconds since the epoch.
+    #[schemars(extend("format" = "metric-name"))]
+    pub certificate_not_after: Spanned<String>,
+}
+
+/// How Prometheus scrapes the program.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Scrape {
+    /// Job name. Default: `product.name`.
+    #[schemars(length(min = 1, max = 100), extend("format" = "line"))]
+    pub job: Option<Spanned<String>>,
+    /// Hosts to scrape, without a port: the port is the metrics listener's.
+    #[schemars(length(min = 1))]
+    pub hosts: Vec<Spanned<String>>,
+    /// Time between two scrapes.
+    #[serde(default = "scrape_interval_default")]
+    pub interval: Spanned<Duration>,
+    /// Time a scrape may take; not longer than the interval.
+    #[serde(default = "scrape_timeout_default")]
+    pub timeout: Spanned<Duration>,
+    /// Labels added to every target.
+    #[serde(default)]
+    pub labels: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+/// The thresholds of the alerting rules.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Alerts {
+    /// A target that does not answer for this long is down.
+    pub down_for: Spanned<Duration>,
+    /// More restarts than this within `restarts-window` are too many.
+    #[schemars(range(min = 1, max = 1000))]
+    pub restarts_max: Spanned<u32>,
+    /// The window in which restarts are counted.
+    pub restarts_window: Spanned<Duration>,
+    /// Share of requests answered with 5xx that is too many, between 0 and 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub error_ratio_max: Spanned<f64>,
+    /// The 99th percentile of the time to answer may not be above this.
+    pub latency_p99_max: Spanned<Duration>,
+    /// How long the error ratio or the latency must be too high.
+    pub degraded_for: Spanned<Duration>,
+    /// A certificate that ends within this time is to be renewed.
+    pub certificate_expires_within: Spanned<Duration>,
+}
+
+/// A program to build.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Target {
+    /// What links it. Default: `self-contained` off Windows, `msvc` on Windows.
+    pub linker: Option<Spanned<Linker>>,
+    /// Version of the Windows SDK; `xwin` only.
+    #[schemars(extend("format" = "version-number"))]
+    pub xwin_sdk_version: Option<Spanned<String>>,
+    /// Version of the Microsoft C runtime; `xwin` only.
+    #[schemars(extend("format" = "version-number"))]
+    pub xwin_crt_version: Option<Spanned<String>>,
+    /// Whether a release without it is refused when it cannot be built here.
+    #[serde(default = "required_default")]
+    pub required: bool,
+    /// Whether its dependencies contain C code, so that a C compiler for the target is needed.
+    #[serde(default)]
+    pub c_compiler: bool,
+    /// The program may not be larger.
+    pub size_max: Spanned<ByteSize>,
+    /// The installer may not be larger.
+    pub installer_size_max: Option<Spanned<ByteSize>>,
+    /// DLLs it may import beside those that every Windows 10 has.
+    #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
+    pub dlls: Vec<Spanned<String>>,
+    /// Names of the bundles to make of it.
+    #[schemars(length(min = 1))]
+    pub bundles: Vec<Spanned<String>>,
+    /// Files that go into each of its bundles beside those of the bundle itself.
+    #[serde(default)]
+    pub files: Vec<File>,
+}
+
+/// What links a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Linker {
+    /// rustup's own linker and files made here: nothing of the target system is needed.
+    SelfContained,
+    /// cargo-xwin, with Microsoft's SDK and C runtime.
+    Xwin,
+    /// Microsoft's linker, on Windows.
+    Msvc,
+}
+
+/// An archive or installer to make of a program.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bundle {
+    /// Its file format.
+    pub format: Spanned<Format>,
+    /// Rendered texts that go into it. An installer always holds the configuration, and no other.
+    #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
+    pub texts: Vec<Spanned<Text>>,
+    /// Files of the workspace that go into it.
+    #[serde(default)]
+    pub files: Vec<File>,
+}
+
+/// The file format of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum Format {
+    /// A zip archive.
+    #[serde(rename = "zip")]
+    Zip,
+    /// A gzipped tar archive.
+    #[serde(rename = "tar.gz")]
+    TarGz,
+    /// A Windows installer, made by `makensis`.
+    #[serde(rename = "nsis")]
+    Nsis,
+}
+
+/// A rendered text that can go into a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Text {
+    /// The program's configuration file.
+    Configuration,
+    /// The NSIS installer script.
+    NsisScript,
+    /// The systemd service unit.
+    ServiceUnit,
+    /// The `sysusers.d` file.
+    Sysusers,
+    /// The `tmpfiles.d` file.
+    Tmpfiles,
+    /// The installing shell script.
+    InstallScript,
+    /// The uninstalling shell script.
+    UninstallScript,
+    /// The Prometheus scrape config.
+    ScrapeConfig,
+}
+
+/// A file of the workspace that goes into a bundle.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    /// The file, relative to the workspace root.
+    #[schemars(extend("format" = "relative-path"))]
+    pub source: Spanned<String>,
+    /// Its path in the bundle. Default: its base name.
+    #[schemars(extend("format" = "relative-path"))]
+    pub path: Option<Spanned<String>>,
+    /// Whether it is a program or a script.
+    #[serde(default)]
+    pub executable: bool,
+}
+
+/// The checksum files.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Checksums {
+    /// One file for each, named as the tool that reads it expects (`SHA256SUMS`); `sha256` is always there.
+    #[schemars(extend("uniqueItems" = true))]
+    pub algorithms: Vec<Spanned<Algorithm>>,
+}
+
+/// A digest algorithm.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// SHA-256, read by `sha256sum`.
+    Sha256,
+    /// SHA-512, read by `sha512sum`.
+    Sha512,
+    /// BLAKE2b-512, read by `b2sum`.
+    Blake2b,
+}
+
+/// The key that signs the release.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Signing {
+    /// The minisign public key, relative to the workspace root; what is signed is checked against it.
+    #[schemars(extend("format" = "relative-path"))]
+    pub public_key: Spanned<String>,
+    /// Where the secret key is.
+    pub secret_key: Secret,
+    /// Where its password is. Without it the key must not be encrypted.
+    pub password: Option<Secret>,
+}
+
+/// Where a secret is; never the secret itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Secret {
+    /// Name of an environment variable that holds it.
+    Environment(Spanned<String>),
+    /// Path of a file that holds it.
+    File(Spanned<String>),
+    /// Text of a question asked on the terminal.
+    Prompt(Spanned<String>),
+}
+
+fn templates_default() -> Spanned<String> {
+    Spanned::from("templates".to_owned())
+}
+
+fn channel_default() -> Spanned<String> {
+    Spanned::from("stable".to_owned())
+}
+
+fn restart_delay_default() -> Spanned<Duration> {
+    seconds(5)
+}
+
+fn start_timeout_default() -> Spanned<Duration> {
+    seconds(30)
+}
+
+fn stop_timeout_default() -> Spanned<Duration> {
+    seconds(30)
+}
+
+fn metrics_path_default() -> Spanned<String> {
+    Spanned::from("/metrics".to_owned())
+}
+
+fn ready_path_default() -> Spanned<String> {
+    Spanned::from("/readyz".to_owned())
+}
+
+fn scrape_interval_default() -> Spanned<Duration> {
+    seconds(15)
+}
+
+fn scrape_timeout_default() -> Spanned<Duration> {
+    seconds(10)
+}
+
+fn required_default() -> bool {
+    true
+}
+
+fn seconds(seconds: u64) -> Spanned<Duration> {
+    Spanned::from(Duration::from_secs(seconds))
+}
+
+impl Default for Families {
+    fn default() -> Self {
+        Self {
+            start_time: Spanned::from("process_start_time_seconds".to_owned()),
+            requests: Spanned::from("http_requests_total".to_owned()),
+            request_duration: Spanned::from("http_request_duration_seconds".to_owned()),
+            certificate_not_after: Spanned::from("tls_cert_not_after_timestamp_seconds".to_owned()),
+        }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            down_for: seconds(120),
+            restarts_max: Spanned::from(3),
+            restarts_window: seconds(15 * 60),
+            error_ratio_max: Spanned::from(0.05),
+            latency_p99_max: seconds(1),
+            degraded_for: seconds(600),
+            certificate_expires_within: seconds(14 * 24 * 3600),
+        }
+    }
+}
+
+impl Default for Checksums {
+    fn default() -> Self {
+        Self { algorithms: vec![Spanned::from(Algorithm::Sha256)] }
+    }
+}

@@ -1,0 +1,98 @@
+//! Compiling an NSIS script with `makensis`, which must not be believed.
+
+use super::Cause;
+use super::files::{self, FileError};
+use crate::plan::{Member, Roots};
+use std::fs;
+use std::path::Path;
+use xshell::{Shell, cmd};
+
+/// The folder below the work folder in which installers are compiled; nothing in it outlives a run.
+pub(super) const SCRATCH: &str = "scratch";
+
+/// Warnings are errors, and only they and errors are printed (NSIS manual 3.1).
+const OPTIONS: &str = "-NOCONFIG -V2 -WX -INPUTCHARSET UTF8";
+
+/// What to compile.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    /// Base name of the script in the payload.
+    pub(super) script: &'a str,
+    /// What lies beside it, itself included.
+    pub(super) payload: &'a [Member],
+    /// Base name of what it writes.
+    pub(super) installer: &'a str,
+    /// Bytes that may have.
+    pub(super) size_max: u64,
+}
+
+/// Lays the payload into an empty folder and compiles the script there.
+///
+/// `makensis` exits 0 after warnings, so they are made errors, and at times after errors, so what it wrote is looked
+/// at: it must be there, no larger than declared, and no smaller than a tenth of what it carries. The configuration file of
+/// the machine (`/etc/nsisconf.nsh`) is not read: the script says everything.
+pub(super) fn compile(job: &Job<'_>, roots: &Roots) -> Result<(), Cause> {
+    compile_with(Path::new("makensis"), job, roots)
+}
+
+fn compile_with(makensis: &Path, job: &Job<'_>, roots: &Roots) -> Result<(), Cause> {
+    let folder = temporary_folder(&roots.work.join(SCRATCH))?;
+    let mut payload_bytes = 0;
+    for member in job.payload {
+        let contents = files::read(&member.source.resolve(roots))?;
+        payload_bytes += contents.len() as u64;
+        files::write(&folder.path().join(&member.path), &contents, member.mode)?;
+    }
+    let command = format!("makensis {OPTIONS} {}", job.script);
+    let output = run(makensis, folder.path(), job.script, &command)?;
+    let made = folder.path().join(job.installer);
+    let size = fs::metadata(&made).map(|metadata| metadata.len()).unwrap_or(0);
+    if size == 0 || size < payload_bytes / 10 {
+        let reason = format!("{} has {size} bytes for a payload of {payload_bytes}", job.installer);
+        return Err(Cause::Command { command, reason, output });
+    }
+    if size > job.size_max {
+        return Err(Cause::TooLarge {
+            what: job.installer.to_owned(),
+            size,
+            size_max: job.size_max,
+        });
+    }
+    files::copy(&made, &roots.release.join(job.installer), 0o644)?;
+    Ok(())
+}
+
+/// Runs the compiler and returns what it printed.
+fn run(makensis: &Path, folder: &Path, script: &str, command: &str) -> Result<String, Cause> {
+    let failed = |reason: String, output: String| Cause::Command {
+        command: command.to_owned(),
+        reason,
+        output,
+    };
+    let shell = Shell::new().map_err(|error| failed(error.to_string(), String::new()))?;
+    shell.change_dir(folder);
+    let options = OPTIONS.split(' ');
+    let output = cmd!(shell, "{makensis} {options...} {script}")
+        .quiet()
+        .ignore_status()
+        .output()
+        .map_err(|error| failed(error.to_string(), String::new()))?;
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    if !output.status.success() {
+        return Err(failed(output.status.to_string(), printed));
+    }
+    Ok(printed)
+}
+
+fn temporary_folder(scratch: &Path) -> Result<tempfile::TempDir, FileError> {
+    files::create_folder(scratch)?;
+    tempfile::Builder::new()
+        .prefix("nsis-")
+        .tempdir_in(scratch)
+        .map_err(files::at("cannot make a folder in", scratch))
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

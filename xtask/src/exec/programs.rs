@@ -1,0 +1,91 @@
+//! Building, stubbing, splitting and inspecting programs.
+
+use super::Cause;
+use super::files;
+use crate::inspect::{self, Rules, Violation};
+use crate::plan::{CargoBuild, Inspect, Roots, Step};
+use crate::toolchain::{self, Host};
+use std::path::Path;
+use xshell::{Shell, cmd};
+
+/// Runs cargo, which prints to stderr for itself, and lays its products at their places.
+pub(super) fn build(build: &CargoBuild, roots: &Roots) -> Result<(), Cause> {
+    let shell = Shell::new().map_err(|error| failed(String::from("cargo"), &error))?;
+    shell.change_dir(&roots.workspace);
+    let arguments = &build.arguments;
+    let mut command = cmd!(shell, "cargo {arguments...}").quiet();
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if build.removed.iter().any(|removed| stands_for(removed, &name)) {
+            command = command.env_remove(name);
+        }
+    }
+    for (name, value) in &build.environment {
+        command = command.env(name, value);
+    }
+    let line = command.to_string();
+    command.run().map_err(|error| failed(line, &error))?;
+    for product in &build.products {
+        let contents = files::read(&product.from.resolve(roots))?;
+        files::write_if_changed(&product.to.resolve(roots), &contents, 0o755)?;
+    }
+    Ok(())
+}
+
+/// Whether an entry of [`CargoBuild::removed`] is about a variable.
+fn stands_for(removed: &str, name: &str) -> bool {
+    match removed.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == removed,
+    }
+}
+
+/// What cargo said is already on stderr.
+fn failed(command: String, error: &xshell::Error) -> Cause {
+    Cause::Command { command, reason: error.to_string(), output: String::new() }
+}
+
+/// Writes a stand-in whose bytes differ from target to target, so that none can be taken for another.
+pub(super) fn stub(step: &Step, roots: &Roots) -> Result<(), Cause> {
+    for output in &step.outputs {
+        let text = format!("stand-in for {}, not a program\n", output.base_name());
+        let text = format!("{text}target {}\n", step.target.as_deref().unwrap_or("none"));
+        files::write_if_changed(&output.resolve(roots), text.as_bytes(), 0o755)?;
+    }
+    Ok(())
+}
+
+/// Moves debug symbols out of a program, as a release finds them.
+pub(super) fn split(
+    host: &Host,
+    program: &Path,
+    stripped: &Path,
+    symbols: &Path,
+) -> Result<(), Cause> {
+    Ok(toolchain::symbols::split(host, program, stripped, symbols)?)
+}
+
+/// Refuses a program whose bytes are not as they should be, and symbols that are not the program's.
+pub(super) fn inspect(what: &Inspect, roots: &Roots) -> Result<(), Cause> {
+    let target = toolchain::Target::parse(&what.triple)?;
+    let program = files::read(&what.program.resolve(roots))?;
+    let symbols = files::read(&what.symbols.resolve(roots))?;
+    let rules = Rules {
+        target,
+        size_max: what.size_max,
+        dlls: what.dlls.clone(),
+        forbidden: what.forbidden.clone(),
+    };
+    let mut violations = inspect::inspect(&program, &rules).err().unwrap_or_default();
+    violations.extend(
+        inspect::symbols::check(target, &program, &symbols, what.symbols.base_name()).err(),
+    );
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let text = |violation: &Violation| match violation.help() {
+        Some(help) => format!("{violation}\n      help: {help}"),
+        None => violation.to_string(),
+    };
+    let violations = violations.iter().map(text).collect();
+    Err(Cause::Inspect { program: what.program.to_string(), violations })
+}

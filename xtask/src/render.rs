@@ -1,0 +1,136 @@
+//! The texts of a release: declaration, facts and templates in, finished documents out.
+//!
+//! Pure but for [`Templates::load`]. One file an output language holds the view structs its templates see and the
+//! filters that escape for it. Each language has an engine of its own that knows no other filter, and a text that went
+//! through no filter is refused, so a forgotten or a wrong escape is an error of the template, never of the output.
+
+mod engine;
+mod load;
+pub mod nsis;
+mod prometheus;
+mod service_config;
+mod shell;
+mod systemd;
+
+pub use load::Templates;
+
+use crate::config::model::{Config, System, Text};
+use crate::facts::Facts;
+use engine::Language;
+use strict_toml::Report;
+
+/// The part of the rendered texts that `cargo xtask render` can be limited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// The configuration file of the service.
+    Configuration,
+    /// The installer scripts.
+    Nsis,
+    /// Unit, sysusers, tmpfiles and the shell scripts around them.
+    Systemd,
+    /// What Prometheus reads.
+    Prometheus,
+}
+
+/// A rendered text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// What it belongs to.
+    pub group: Group,
+    /// The name by which a bundle of the declaration asks for it, if one can.
+    pub text: Option<Text>,
+    /// The target triple it is for; none where one text serves every target.
+    pub target: Option<String>,
+    /// Where `cargo xtask render` writes it, with forward slashes.
+    pub path: String,
+    /// Base name in a bundle.
+    pub name: String,
+    /// Mode 0755 rather than 0644.
+    pub executable: bool,
+    /// The text: LF line ends, ends with one.
+    pub contents: String,
+}
+
+impl Document {
+    /// True if the text can go into a bundle of this target.
+    pub fn serves(&self, triple: &str) -> bool {
+        self.target.as_deref().is_none_or(|target| target == triple)
+    }
+}
+
+/// A document before rendering: its template, what the template sees, and where the result goes.
+struct Job {
+    /// Path of the template, as people see it.
+    template: String,
+    language: Language,
+    view: serde_json::Value,
+    group: Group,
+    text: Option<Text>,
+    target: Option<String>,
+    path: String,
+    name: String,
+    executable: bool,
+}
+
+/// Renders every document of a declaration, sorted by group and path.
+///
+/// # Errors
+/// All mistakes of all templates, one report a template: a syntax error, a variable that does not exist, an unknown
+/// filter, a value that its language cannot hold, a text without a filter, a template that is missing.
+pub fn documents(
+    config: &Config,
+    facts: &Facts,
+    templates: &Templates,
+) -> Result<Vec<Document>, Vec<Report>> {
+    let (mut documents, mut reports) = (Vec::new(), Vec::new());
+    for job in jobs(config, facts) {
+        match engine::render(job.language, &job.template, templates, &job.view) {
+            Ok(contents) => documents.push(document(job, contents)),
+            // One template serves several targets: the same mistake is told once.
+            Err(report) if reports.contains(&report) => {}
+            Err(report) => reports.push(report),
+        }
+    }
+    documents.sort_by(|a: &Document, b| (a.group, &a.path).cmp(&(b.group, &b.path)));
+    if reports.is_empty() { Ok(documents) } else { Err(reports) }
+}
+
+/// The templates a declaration needs, relative to the workspace root, each with what is made from it.
+fn template_paths(config: &Config) -> Vec<(String, &'static str)> {
+    let within = |names: &[&str], purpose| {
+        let path = |name: &&str| (format!("{}/{name}", config.templates), purpose);
+        names.iter().map(path).collect::<Vec<_>>()
+    };
+    [
+        within(nsis::TEMPLATES, "the installer script"),
+        within(systemd::TEMPLATES, "a text of the Linux bundles"),
+        within(prometheus::TEMPLATES, "what Prometheus reads"),
+        vec![(config.configuration.template.clone(), "the configuration of the service")],
+    ]
+    .concat()
+}
+
+fn jobs(config: &Config, facts: &Facts) -> Vec<Job> {
+    let mut jobs = service_config::jobs(config);
+    jobs.extend(
+        config.targets_of(System::Windows).filter_map(|target| nsis::job(config, facts, target)),
+    );
+    if config.targets_of(System::Linux).next().is_some() {
+        jobs.extend(systemd::jobs(config, facts));
+    }
+    jobs.extend(prometheus::jobs(config));
+    jobs
+}
+
+fn document(job: Job, contents: String) -> Document {
+    let Job { group, text, target, path, name, executable, .. } = job;
+    Document { group, text, target, path, name, executable, contents }
+}
+
+/// A view as the engine takes it.
+fn view<T: serde::Serialize>(view: &T) -> serde_json::Value {
+    serde_json::to_value(view).expect("a view is plain structs, strings and finite numbers")
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

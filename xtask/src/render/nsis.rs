@@ -1,0 +1,224 @@
+//! The installer script: its view, its exit codes, and what has to lie beside it when it is compiled.
+//!
+//! Source of the language: NSIS Users Manual 3 (<https://nsis.sourceforge.io/Docs/>); of the service calls: the Win32
+//! reference of `advapi32`. Escaping is in `escape`.
+
+mod escape;
+mod exit;
+
+pub(super) use escape::FILTERS;
+pub use exit::{EXIT_CODES, ExitCode};
+
+use super::engine::Language;
+use super::{Group, Job, view};
+use crate::config::model::{
+    Bundle, Config, Format, Restart, System, Target, Text, WindowsAccount, WindowsStart,
+};
+use crate::facts::Facts;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The templates of this language, below the templates folder.
+pub(super) const TEMPLATES: &[&str] = &[INSTALLER];
+
+const INSTALLER: &str = "nsis/installer.nsi.j2";
+
+/// Where a file that the installer script reads comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PayloadSource {
+    /// The program of the target.
+    Program,
+    /// The document [`Text::Configuration`] of the target.
+    Configuration,
+    /// A file of the workspace, relative to its root.
+    File(String),
+}
+
+/// A file that lies beside the installer script when it is compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadFile {
+    /// Where it comes from.
+    pub source: PayloadSource,
+    /// Base name beside the script.
+    pub name: String,
+    /// Whether it is laid onto the machine; else only the compiler needs it.
+    pub installed: bool,
+}
+
+/// What lies beside the installer script of a target; none if the target has no installer.
+///
+/// The script needs nothing else, so it can be compiled again from any folder that holds these files.
+pub fn payload(config: &Config, target: &Target) -> Option<Vec<PayloadFile>> {
+    let bundle = installer_bundle(target)?;
+    let file =
+        |source, name: &str, installed| PayloadFile { source, name: name.to_owned(), installed };
+    let mut files = vec![
+        file(PayloadSource::Program, &config.product.program(target.system), true),
+        file(PayloadSource::Configuration, &config.configuration.file_name, true),
+    ];
+    for listed in &bundle.files {
+        files.push(file(PayloadSource::File(listed.source.clone()), &listed.path, true));
+    }
+    for needed in std::iter::once(&config.product.license_file).chain(&config.product.icon) {
+        if !bundle.files.iter().any(|listed| listed.source == *needed) {
+            files.push(file(PayloadSource::File(needed.clone()), base_name(needed), false));
+        }
+    }
+    Some(files)
+}
+
+/// Base name of the installer script.
+pub fn script_name(config: &Config) -> String {
+    format!("{}.nsi", config.product.name)
+}
+
+/// Base name of the installer that the script writes.
+pub fn installer_name(config: &Config, facts: &Facts, target: &Target) -> String {
+    format!("{}-{}-{}-setup.exe", config.product.name, facts.version, target.triple)
+}
+
+/// What `installer.nsi.j2` sees.
+#[derive(Serialize)]
+struct InstallerView {
+    name: String,
+    display_name: String,
+    publisher: String,
+    description: String,
+    homepage: String,
+    version: String,
+    /// Four numbers: all that a version resource holds.
+    version_numbers: String,
+    /// Base name of what is compiled.
+    installer: String,
+    /// Base names beside the script.
+    program: String,
+    configuration: String,
+    license: String,
+    icon: String,
+    files: Vec<String>,
+    service: ServiceView,
+    exit: BTreeMap<&'static str, u8>,
+    exit_codes: Vec<ExitCode>,
+}
+
+#[derive(Serialize)]
+struct ServiceView {
+    name: String,
+    arguments: Vec<String>,
+    /// Account name as `CreateServiceW` takes it.
+    account: &'static str,
+    /// The account in a security descriptor string.
+    account_sid: &'static str,
+    /// `SERVICE_AUTO_START` or `SERVICE_DEMAND_START`.
+    start_type: u8,
+    automatic: bool,
+    /// How many restarts are listed. `Always` is `OnFailure`: Windows cannot restart a service that ended well.
+    restart_count: u8,
+    restart_delay_ms: u128,
+    start_timeout_ms: u128,
+    stop_timeout_ms: u128,
+    log_file: String,
+}
+
+/// The script of a target, if it has an installer.
+pub(super) fn job(config: &Config, facts: &Facts, target: &Target) -> Option<Job> {
+    let payload = payload(config, target)?;
+    Some(Job {
+        template: format!("{}/{INSTALLER}", config.templates),
+        language: Language::Nsis,
+        view: view(&installer_view(config, facts, target, &payload)),
+        group: Group::Nsis,
+        text: Some(Text::NsisScript),
+        target: Some(target.triple.clone()),
+        path: format!("nsis/{}/{}", target.triple, script_name(config)),
+        name: script_name(config),
+        executable: false,
+    })
+}
+
+fn installer_view(
+    config: &Config,
+    facts: &Facts,
+    target: &Target,
+    payload: &[PayloadFile],
+) -> InstallerView {
+    let product = &config.product;
+    let beside = |source: &str| {
+        let file =
+            payload.iter().find(|file| file.source == PayloadSource::File(source.to_owned()));
+        file.map_or_else(|| base_name(source).to_owned(), |file| file.name.clone())
+    };
+    let extra =
+        |file: &&PayloadFile| file.installed && matches!(file.source, PayloadSource::File(_));
+    InstallerView {
+        name: product.name.clone(),
+        display_name: product.display_name.clone(),
+        publisher: product.publisher.clone(),
+        description: product.description.clone(),
+        homepage: product.homepage.clone(),
+        version: facts.version.to_string(),
+        version_numbers: version_numbers(&facts.version),
+        installer: installer_name(config, facts, target),
+        program: product.program(target.system),
+        configuration: config.configuration.file_name.clone(),
+        license: beside(&product.license_file),
+        icon: product
+            .icon
+            .as_deref()
+            .map(beside)
+            .expect("a declaration with an installer and no icon is refused"),
+        files: payload.iter().filter(extra).map(|file| file.name.clone()).collect(),
+        service: service_view(config),
+        exit: EXIT_CODES.iter().map(|exit| (exit.name, exit.code)).collect(),
+        exit_codes: EXIT_CODES.to_vec(),
+    }
+}
+
+fn service_view(config: &Config) -> ServiceView {
+    let service = &config.service;
+    let (account, account_sid) = match service.account {
+        WindowsAccount::LocalService => (r"NT AUTHORITY\LocalService", "LS"),
+        WindowsAccount::NetworkService => (r"NT AUTHORITY\NetworkService", "NS"),
+        WindowsAccount::LocalSystem => ("LocalSystem", "SY"),
+    };
+    let automatic = match service.start {
+        WindowsStart::Automatic => true,
+        WindowsStart::Manual => false,
+    };
+    ServiceView {
+        name: service.name.clone(),
+        arguments: service.arguments.clone(),
+        account,
+        account_sid,
+        start_type: if automatic { 2 } else { 3 },
+        automatic,
+        restart_count: match service.restart {
+            Restart::Never => 0,
+            Restart::OnFailure | Restart::Always => 3,
+        },
+        restart_delay_ms: service.restart_delay.as_millis(),
+        start_timeout_ms: with_margin(service.start_timeout),
+        stop_timeout_ms: with_margin(service.stop_timeout),
+        log_file: super::service_config::log_file(config, System::Windows).unwrap_or_default(),
+    }
+}
+
+/// The setup waits a little longer than the service may take, so that the service's own deadline is what is seen.
+fn with_margin(timeout: Duration) -> u128 {
+    (timeout + Duration::from_secs(5)).as_millis()
+}
+
+/// `VIProductVersion` takes four numbers of 16 bits and refuses a pre-release (NSIS Users Manual 4.8.3).
+fn version_numbers(version: &semver::Version) -> String {
+    let part = |number: u64| number.min(u64::from(u16::MAX));
+    format!("{}.{}.{}.0", part(version.major), part(version.minor), part(version.patch))
+}
+
+fn installer_bundle(target: &Target) -> Option<&Bundle> {
+    target.bundles.iter().find(|bundle| bundle.format == Format::Nsis)
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

@@ -1,0 +1,190 @@
+//! Walks every text of a declaration. Structs are taken apart without `..`: a new field does not compile here until it
+//! is walked too.
+
+use crate::config::model::{
+    Alerts, Bundle, Config, Configuration, File, LinkerChoice, Metrics, Product, Scrape, Service,
+    Target,
+};
+
+/// Changes texts: takes the name of the field and its value.
+pub(super) type Change<'a> = &'a mut dyn FnMut(&'static str, String) -> String;
+
+/// The declaration with every text changed. What no document can hold is left out, with the reason.
+pub(super) fn change(config: Config, f: Change) -> Config {
+    let Config {
+        templates,
+        product,
+        service,
+        configuration,
+        listeners,
+        metrics,
+        scrape,
+        alerts,
+        targets,
+        algorithms,
+        signing,
+    } = config;
+    let Alerts {
+        down_for: _,
+        restarts_max: _,
+        restarts_window: _,
+        error_ratio_max: _,
+        latency_p99_max: _,
+        degraded_for: _,
+        certificate_expires_within: _,
+    } = &alerts;
+    Config {
+        // Where templates lie; not written anywhere.
+        templates,
+        product: change_product(product, f),
+        service: change_service(service, f),
+        configuration: change_configuration(configuration, f),
+        listeners: listeners.into_iter().map(|(name, l)| (f("listeners", name), l)).collect(),
+        metrics: change_metrics(metrics, f),
+        scrape: change_scrape(scrape, f),
+        alerts,
+        targets: targets.into_iter().map(|target| change_target(target, f)).collect(),
+        algorithms,
+        // No document may ever see it.
+        signing,
+    }
+}
+
+fn change_product(product: Product, f: Change) -> Product {
+    let Product {
+        name,
+        package,
+        binary,
+        display_name,
+        publisher,
+        description,
+        homepage,
+        license_file,
+        icon,
+        channel,
+    } = product;
+    Product {
+        name: f("product.name", name),
+        package: f("product.package", package),
+        binary: f("product.binary", binary),
+        display_name: f("product.display-name", display_name),
+        publisher: f("product.publisher", publisher),
+        description: f("product.description", description),
+        homepage: f("product.homepage", homepage),
+        license_file: f("product.license-file", license_file),
+        icon: icon.map(|icon| f("product.icon", icon)),
+        channel: f("product.channel", channel),
+    }
+}
+
+fn change_service(service: Service, f: Change) -> Service {
+    let Service {
+        name,
+        arguments,
+        restart,
+        restart_delay,
+        start_timeout,
+        stop_timeout,
+        account,
+        start,
+        user,
+        readiness,
+    } = service;
+    Service {
+        name: f("service.name", name),
+        arguments: each("service.arguments", arguments, f),
+        restart,
+        restart_delay,
+        start_timeout,
+        stop_timeout,
+        account,
+        start,
+        user: f("service.user", user),
+        readiness,
+    }
+}
+
+fn change_configuration(configuration: Configuration, f: Change) -> Configuration {
+    let Configuration { template, file_name } = configuration;
+    // Which template is read; not written anywhere.
+    Configuration { template, file_name: f("configuration.file-name", file_name) }
+}
+
+fn change_metrics(metrics: Metrics, f: Change) -> Metrics {
+    let Metrics {
+        listener,
+        path,
+        ready_path,
+        start_time,
+        requests,
+        request_duration,
+        certificate_not_after,
+    } = metrics;
+    Metrics {
+        listener,
+        path: f("metrics.path", path),
+        ready_path: f("metrics.ready-path", ready_path),
+        start_time: f("metrics.families", start_time),
+        requests: f("metrics.families", requests),
+        request_duration: f("metrics.families", request_duration),
+        certificate_not_after: f("metrics.families", certificate_not_after),
+    }
+}
+
+fn change_scrape(scrape: Scrape, f: Change) -> Scrape {
+    let Scrape { job, targets, interval, timeout, labels } = scrape;
+    let label = |(name, value)| (f("scrape.labels name", name), f("scrape.labels value", value));
+    let labels = labels.into_iter().map(label).collect();
+    Scrape {
+        job: f("scrape.job", job),
+        targets: each("scrape.targets", targets, f),
+        interval,
+        timeout,
+        labels,
+    }
+}
+
+fn change_target(target: Target, f: Change) -> Target {
+    let Target {
+        triple,
+        system,
+        linker,
+        required,
+        c_compiler,
+        size_max,
+        installer_size_max,
+        dlls,
+        bundles,
+    } = target;
+    match &linker {
+        LinkerChoice::ByHost | LinkerChoice::SelfContained | LinkerChoice::Msvc => {}
+        // Versions of what links; no document is about linking.
+        LinkerChoice::Xwin { sdk: _, crt: _ } => {}
+    }
+    Target {
+        triple: f("targets", triple),
+        system,
+        linker,
+        required,
+        c_compiler,
+        size_max,
+        installer_size_max,
+        dlls: each("targets.dlls", dlls, f),
+        bundles: bundles.into_iter().map(|bundle| change_bundle(bundle, f)).collect(),
+    }
+}
+
+fn change_bundle(bundle: Bundle, f: Change) -> Bundle {
+    let Bundle { name, format, texts, files } = bundle;
+    let file = |File { source, path, executable }| File {
+        source: f("bundles.files.source", source),
+        path: f("bundles.files.path", path),
+        executable,
+    };
+    let files = files.into_iter().map(file).collect();
+    Bundle { name: f("bundles", name), format, texts, files }
+}
+
+fn each(field: &'static str, texts: Vec<String>, f: Change) -> Vec<String> {
+    texts.into_iter().map(|text| f(field, text)).collect()
+}
