@@ -1,0 +1,27 @@
+//! The rigs the end-to-end tests stand on: a Windows (Wine), a Linux (systemd in a container), a Prometheus, a network
+//! of one's own, and a built release to put into them.
+//!
+//! A rig starts the real thing, waits for it with a deadline, answers questions about it, and ends it when dropped.
+//! What a rig cannot do is a panic: it holds no results, and a test has nothing better to do with one than fail.
+//! The claims themselves are in `tests/tests/`.
+
+#![expect(clippy::disallowed_methods, reason = "a rig runs real programs")]
+#![expect(clippy::unwrap_used, reason = "a rig is part of a test, which fails by panicking")]
+
+pub mod cache;
+pub mod declared;
+pub mod disk;
+pub mod http;
+pub mod metrics;
+pub mod network;
+pub mod node;
+pub mod process;
+pub mod prometheus;
+pub mod release;
+pub mod schema;
+pub mod strace;
+pub mod systemd;
+pub mod tools;
+pub mod wait;
+pub mod wine;
+pub mod workspace;
