@@ -30,7 +30,7 @@ fn main() {
 fn path_without_cc(parent: &Path) -> PathBuf {
     let folder = parent.join("bin");
     std::fs::create_dir(&folder).unwrap();
-    for tool in ["sh", "dirname", "grep", "mkdir", "mv", "sed"] {
+    for tool in ["sh", "dirname", "grep", "mkdir", "mv", "rmdir", "sed"] {
         let places = ["/usr/bin", "/bin"].map(|bin| Path::new(bin).join(tool));
         let found = places.iter().find(|path| path.exists()).expect("every system has it");
         symlink(found, folder.join(tool)).unwrap();
@@ -111,4 +111,20 @@ fn a_proc_macro_linked_without_a_c_compiler_loads() {
     let source = "fn main() { std::process::exit(seven::seven!()) }";
     let program = compile(user.path(), source, &host_linker(), &["--extern", &seven]);
     assert_eq!(Command::new(program).status().unwrap().code(), Some(7));
+}
+
+#[test]
+fn many_links_side_by_side_do_not_disturb_each_other() {
+    let source = "fn main() { std::process::exit(7) }";
+    std::thread::scope(|scope| {
+        let link = || {
+            let folder = tempfile::tempdir().unwrap();
+            let program = compile(folder.path(), source, &host_linker(), &[]);
+            assert_eq!(Command::new(program).status().unwrap().code(), Some(7));
+        };
+        let links: Vec<_> = (0..8).map(|_| scope.spawn(link)).collect();
+        for link in links {
+            link.join().unwrap();
+        }
+    });
 }
