@@ -7,7 +7,7 @@
 //! ("CRT initialization").
 
 #![no_std]
-#![allow(non_upper_case_globals, non_snake_case, reason = "the linker and compiled code look for these very names")]
+#![expect(non_upper_case_globals, reason = "the linker and compiled code look for these very names")]
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{addr_of, null};
