@@ -1,4 +1,4 @@
-//! The service put together: `build` binds, `run` serves until asked to stop and drains.
+//! The service put together: `build` binds, `run` serves, does what it is asked, and drains.
 //!
 //! The only file that knows all parts. Who asks and who is told is the host's business.
 
@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use crate::admin::{self, Guard};
 use crate::config::{Config, Shutdown};
 use crate::exit::Exit;
 use crate::gateway;
-use crate::host::{Ask, Herald};
+use crate::host::{Ask, Herald, Stop};
 use crate::listener::{self, BindError, Bound, Cut, Serving};
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, Metrics};
-use crate::phase::{BEAT, Event, Phase};
+use crate::phase::{Event, Phase};
 
 /// How long the admin listener may take to end its connections once all else is done.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
@@ -49,13 +49,13 @@ impl App {
         config: &Config,
         phases: watch::Receiver<Phase>,
         logs: &Logs,
-        data_routes: impl FnOnce(&Arc<str>, &HttpMetrics) -> Router,
+        data_routes: impl FnOnce(&Arc<str>, &HttpMetrics, watch::Receiver<Phase>) -> Router,
     ) -> Result<Self, BindError> {
         let metrics = Arc::new(Metrics::new(logs.dropped()));
         let data = listener::bind("data", &config.listeners.data)?;
         let admin = listener::bind("admin", &config.listeners.admin)?;
         let guard = Guard::of(admin.address().ip());
-        let data_routes = data_routes(data.name(), &metrics.http());
+        let data_routes = data_routes(data.name(), &metrics.http(), phases.clone());
         let admin_routes = admin::routes(admin.name(), guard, &metrics, phases);
         Ok(Self {
             data: (data, data_routes),
@@ -80,11 +80,7 @@ impl App {
         herald.advance(Event::Bound);
         logs.record(Level::Info, "app", "serving").emit();
 
-        let ask = tokio::select! {
-            ask = asks.recv() => ask,
-            never = tell_until_heard(herald) => match never {},
-        };
-        let asked_by = ask.map_or("host-gone", Ask::as_str);
+        let asked_by = serve_until_stopped(&mut asks, herald, &logs).await;
         herald.advance(Event::StopAsked);
         logs.record(Level::Info, "app", "draining")
             .field("asked-by", asked_by)
@@ -93,13 +89,51 @@ impl App {
             .emit();
         tokio::select! {
             () = drain(data, admin, shutdown, &logs) => Exit::Clean,
-            Some(ask) = asks.recv() => {
+            Some(stop) = next_stop(&mut asks) => {
                 logs.record(Level::Warn, "app", "drain cut short by a second request to stop")
-                    .field("asked-by", ask.as_str())
+                    .field("asked-by", stop.as_str())
                     .emit();
                 Exit::Forced
             }
-            never = beat(herald) => match never {},
+            never = herald.beat_on() => match never {},
+        }
+    }
+}
+
+/// Does what is asked until that is to stop; the word for who asked.
+async fn serve_until_stopped(
+    asks: &mut mpsc::Receiver<Ask>,
+    herald: &mut Herald,
+    logs: &Logs,
+) -> &'static str {
+    loop {
+        let ask = tokio::select! {
+            ask = asks.recv() => ask,
+            never = herald.tell_until_heard() => match never {},
+        };
+        match ask {
+            None => return "host-gone",
+            Some(Ask::Stop(stop)) => return stop.as_str(),
+            Some(Ask::Pause) => {
+                herald.advance(Event::PauseAsked);
+                logs.record(Level::Info, "app", "paused, requests are refused").emit();
+            }
+            Some(Ask::Resume) => {
+                herald.advance(Event::ResumeAsked);
+                logs.record(Level::Info, "app", "serving").emit();
+            }
+            Some(Ask::Reload) => {
+                logs.record(Level::Warn, "app", "the config is read at the start only").emit();
+            }
+        }
+    }
+}
+
+/// The next request to stop; whatever else is asked of a service that drains comes too late.
+async fn next_stop(asks: &mut mpsc::Receiver<Ask>) -> Option<Stop> {
+    loop {
+        if let Ask::Stop(stop) = asks.recv().await? {
+            return Some(stop);
         }
     }
 }
@@ -121,25 +155,6 @@ async fn drain(data: Serving, admin: Serving, shutdown: Shutdown, logs: &Logs) {
     }
     // A scraper that reads too slowly is no reason to stop late.
     let _ = admin.drain(Instant::now() + ADMIN_DRAIN).await;
-}
-
-/// Tells a host that could not be told, such as one whose queue was full, again until it is.
-async fn tell_until_heard(herald: &mut Herald) -> std::convert::Infallible {
-    while herald.is_unheard() {
-        tokio::time::sleep(BEAT).await;
-        herald.beat();
-    }
-    std::future::pending().await
-}
-
-/// Shows the host that a pending phase makes progress, for ever.
-async fn beat(herald: &mut Herald) -> std::convert::Infallible {
-    let mut beats = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        beats.tick().await;
-        herald.beat();
-    }
 }
 
 #[cfg(test)]

@@ -4,33 +4,56 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::build_info;
 use crate::host_header;
 use crate::observe::metrics::{HttpMetrics, measure};
+use crate::phase::Phase;
 
 /// The route label of requests that match no route.
 const UNMATCHED: &str = "unmatched";
 
+/// When clients are told to come back to a paused service, in seconds: an operator's work takes
+/// minutes, and who asks every ten seconds costs nothing.
+const RETRY_AFTER_SECONDS: &str = "10";
+
 /// The router of the data listener.
-pub fn routes(listener: &Arc<str>, metrics: &HttpMetrics) -> Router {
+pub fn routes(
+    listener: &Arc<str>,
+    metrics: &HttpMetrics,
+    phases: watch::Receiver<Phase>,
+) -> Router {
     let meter = |route| from_fn_with_state(metrics.route(listener, route), measure);
+    let admit = || from_fn_with_state(phases.clone(), admit);
+    // The meter is the outermost layer: what is refused is counted as well.
     Router::new()
-        .route("/", get(identity).layer(from_fn(demand_host)).layer(meter("/")))
-        .fallback_service(any(not_found).layer(from_fn(demand_host)).layer(meter(UNMATCHED)))
+        .route("/", get(identity).layer(admit()).layer(meter("/")))
+        .fallback_service(any(not_found).layer(admit()).layer(meter(UNMATCHED)))
 }
 
-async fn demand_host(request: Request, next: Next) -> Response {
-    match host_header::fault(&request) {
-        None => next.run(request).await,
-        Some(fault) => answer(StatusCode::BAD_REQUEST, &json!({ "error": fault })).into_response(),
+/// Refuses requests whose `Host` is wrong, and all of them while the service is paused.
+async fn admit(
+    State(phases): State<watch::Receiver<Phase>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Some(fault) = host_header::fault(&request) {
+        return answer(StatusCode::BAD_REQUEST, &json!({ "error": fault })).into_response();
     }
+    let is_paused = *phases.borrow() == Phase::Paused;
+    if is_paused {
+        let error = json!({ "error": "paused for maintenance" });
+        let retry = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
+        return (retry, answer(StatusCode::SERVICE_UNAVAILABLE, &error)).into_response();
+    }
+    next.run(request).await
 }
 
 async fn identity() -> impl IntoResponse {
@@ -55,6 +78,10 @@ mod tests {
     use crate::observe::exposition::Exposition;
     use crate::observe::metrics::Metrics;
 
+    fn routes_in(phase: Phase, metrics: &Metrics) -> Router {
+        routes(&"data".into(), &metrics.http(), watch::Sender::new(phase).subscribe())
+    }
+
     async fn ask(router: Router, method: &str, path: &str) -> (StatusCode, String) {
         let request = Request::builder()
             .method(method)
@@ -70,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_root_says_who_answers() {
-        let router = routes(&"data".into(), &Metrics::new(Counter::default()).http());
+        let router = routes_in(Phase::Serving, &Metrics::new(Counter::default()));
         let expected =
             format!("{{\"service\":\"edge-node\",\"version\":\"{}\"}}\n", build_info::VERSION);
         assert_eq!(ask(router, "GET", "/").await, (StatusCode::OK, expected));
@@ -79,7 +106,7 @@ mod tests {
     #[tokio::test]
     async fn paths_without_a_route_are_not_found_and_share_one_label() {
         let metrics = Metrics::new(Counter::default());
-        let router = routes(&"data".into(), &metrics.http());
+        let router = routes_in(Phase::Serving, &metrics);
         for path in ["/a", "/b/c"] {
             let (code, body) = ask(router.clone(), "POST", path).await;
             assert_eq!(code, StatusCode::NOT_FOUND);
@@ -93,11 +120,34 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_without_a_host_is_refused() {
-        let router = routes(&"data".into(), &Metrics::new(Counter::default()).http());
+        let router = routes_in(Phase::Serving, &Metrics::new(Counter::default()));
         for path in ["/", "/nowhere"] {
             let request = Request::builder().uri(path).body(Body::empty()).unwrap();
             let answer = router.clone().oneshot(request).await.unwrap();
             assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn while_paused_every_request_is_refused_with_a_time_to_come_back() {
+        let metrics = Metrics::new(Counter::default());
+        let router = routes_in(Phase::Paused, &metrics);
+        for path in ["/", "/nowhere"] {
+            let request = Request::builder().uri(path).header("host", "x").body(Body::empty());
+            let answer = router.clone().oneshot(request.unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "10", "{path}");
+        }
+        let line = r#"http_requests_total{listener="data",route="/",method="GET",code="503"} 1"#;
+        let text = metrics.expose(Exposition::Classic);
+        assert!(text.contains(line), "{text}");
+    }
+
+    #[tokio::test]
+    async fn only_a_paused_service_refuses() {
+        for phase in [Phase::Starting, Phase::Serving, Phase::Draining] {
+            let router = routes_in(phase, &Metrics::new(Counter::default()));
+            assert_eq!(ask(router, "GET", "/").await.0, StatusCode::OK, "{phase:?}");
         }
     }
 }

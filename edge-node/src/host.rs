@@ -1,17 +1,19 @@
-//! Who asks the service to stop and who is told its phase: a terminal, systemd or the Windows
-//! service control manager. The three differ in nothing else.
+//! Who asks the service to stop, pause or reload and who is told its phase: a terminal, systemd or
+//! the Windows service control manager. The three differ in nothing else.
 //!
 //! This file holds the seam and the herald, which owns the phase; each room below is one host.
 //! What a phase means to a host is in `phase.rs`.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::exit::Exit;
 use crate::observe::logs::{Level, Logs};
-use crate::phase::{Event, Phase};
+use crate::phase::{BEAT, Event, Phase};
 
 mod foreground;
 #[cfg(unix)]
@@ -19,27 +21,42 @@ mod systemd;
 #[cfg(windows)]
 mod windows;
 
-/// How many requests to stop are remembered; the second already ends the process.
+/// How many asks are remembered; an ask that finds no room is refused.
 const ASKS_MAX: usize = 8;
 
-/// A request to stop, named by where it came from.
+/// What a host asks the service to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// Drain and end.
+    Stop(Stop),
+    /// Begin maintenance: not ready, new requests are refused.
+    Pause,
+    /// End maintenance.
+    Resume,
+    /// Read the config again and apply what changed.
+    Reload,
+}
+
+/// Why the service is to stop, named by where that came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
     /// `SIGTERM`.
     Terminate,
-    /// `SIGHUP`: the terminal was closed (Unix).
+    /// `SIGHUP`: the controlling terminal was closed (Unix).
     Hangup,
     /// Ctrl-C or `SIGINT`.
     Interrupt,
     /// The console window was closed or the user logs off (Windows).
     ConsoleClose,
     /// The service manager's Stop.
-    ManagerStop,
+    Manager,
     /// The machine shuts down.
     MachineShutdown,
+    /// The machine is about to shut down and waits for us (Windows).
+    MachinePreshutdown,
 }
 
-impl Ask {
+impl Stop {
     /// The word for logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -48,24 +65,38 @@ impl Ask {
             Self::Hangup => "hangup",
             Self::Interrupt => "interrupt",
             Self::ConsoleClose => "console-close",
-            Self::ManagerStop => "manager-stop",
+            Self::Manager => "manager-stop",
             Self::MachineShutdown => "machine-shutdown",
+            Self::MachinePreshutdown => "machine-preshutdown",
         }
     }
 }
 
-/// Where requests to stop come from.
+/// Where asks come from.
 pub enum Asks {
     /// Signals of the process, or console events on Windows.
-    Signals,
-    /// Those, and the end of the terminal (Unix).
-    SignalsAndHangup,
+    Signals(Hup),
     /// A service manager that calls us.
     Manager(mpsc::Receiver<Ask>),
 }
 
+/// What `SIGHUP` means (Unix).
+///
+/// It has two traditions: a terminal that was closed sends it to what ran there, and
+/// administrators and service managers send it to daemons, which have no terminal, as the request
+/// to read their config again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hup {
+    /// Read the config again.
+    Reloads,
+    /// The terminal was closed: stop.
+    Stops,
+    /// Nothing: whoever started the service with `nohup` wants it to outlive the terminal.
+    Ignored,
+}
+
 impl Asks {
-    /// Starts listening for requests to stop.
+    /// Starts listening for asks.
     ///
     /// Must be called inside the tokio runtime.
     ///
@@ -73,8 +104,7 @@ impl Asks {
     /// When the system refuses a signal handler.
     pub fn open(self) -> io::Result<mpsc::Receiver<Ask>> {
         match self {
-            Self::Signals => foreground::signals(false),
-            Self::SignalsAndHangup => foreground::signals(true),
+            Self::Signals(hup) => foreground::signals(hup),
             Self::Manager(asks) => Ok(asks),
         }
     }
@@ -87,6 +117,8 @@ pub struct Status {
     pub phase: Phase,
     /// 0 in a settled phase; counts up from 1 while a pending phase lasts.
     pub checkpoint: u32,
+    /// True while the config is read again; the next status of a settled phase ends that.
+    pub is_reloading: bool,
 }
 
 /// A host's ear.
@@ -149,6 +181,16 @@ impl Herald {
         self.untold.is_some()
     }
 
+    /// Tells the host that the config is read again.
+    pub fn reload_begins(&mut self) {
+        self.tell(true);
+    }
+
+    /// Tells the host that this is over, whatever came of it.
+    pub fn reload_ends(&mut self) {
+        self.announce();
+    }
+
     /// Shows the host that a pending phase makes progress; a settled one is told again only where
     /// the host could not be told before.
     pub fn beat(&mut self) {
@@ -161,8 +203,33 @@ impl Herald {
         }
     }
 
+    /// Shows the host each second that a pending phase makes progress, for ever.
+    pub async fn beat_on(&mut self) -> Infallible {
+        let mut beats = tokio::time::interval_at(Instant::now() + BEAT, BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            beats.tick().await;
+            self.beat();
+        }
+    }
+
+    /// Tells a host that could not be told, such as one whose queue was full, again until it is;
+    /// then waits for ever.
+    pub async fn tell_until_heard(&mut self) -> Infallible {
+        while self.is_unheard() {
+            tokio::time::sleep(BEAT).await;
+            self.beat();
+        }
+        std::future::pending().await
+    }
+
     fn announce(&mut self) {
-        let status = Status { phase: *self.phases.borrow(), checkpoint: self.checkpoint };
+        self.tell(false);
+    }
+
+    fn tell(&mut self, is_reloading: bool) {
+        let phase = *self.phases.borrow();
+        let status = Status { phase, checkpoint: self.checkpoint, is_reloading };
         let Err(error) = self.ear.announce(status) else {
             self.untold = None;
             return;
@@ -182,7 +249,7 @@ impl Herald {
 pub struct Host {
     /// Tells the phase.
     pub herald: Herald,
-    /// Asks to stop.
+    /// Asks.
     pub asks: Asks,
 }
 
@@ -202,14 +269,14 @@ pub fn run(config: &Path, live: Live) -> Exit {
     }
 }
 
-/// A host of signals; told the phase is systemd where it listens, else nobody. A closed terminal
-/// asks to stop where systemd does not.
+/// A host of signals; told the phase is systemd where it listens, else nobody.
 fn foreground_host() -> Host {
     #[cfg(unix)]
     if let Some(ear) = systemd::from_environment() {
-        return Host { herald: Herald::new(ear), asks: Asks::Signals };
+        return Host { herald: Herald::new(ear), asks: Asks::Signals(Hup::Reloads) };
     }
-    Host { herald: Herald::new(Box::new(foreground::Nobody)), asks: Asks::SignalsAndHangup }
+    let herald = Herald::new(Box::new(foreground::Nobody));
+    Host { herald, asks: Asks::Signals(foreground::meaning_of_hup()) }
 }
 
 #[cfg(test)]

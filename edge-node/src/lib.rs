@@ -1,7 +1,7 @@
 //! The service `edge-node`: a gateway in front of the services of an edge host.
 //!
 //! The story in order: arguments (`cli`) → which host started us (`host`) → config file read
-//! and checked (`config`) → logs opened (`observe`) → listeners bound, served and drained (`app`)
+//! and checked (`config`) while the host sees progress (`start`) → logs opened (`observe`) → listeners bound, served and drained (`app`)
 //! → an exit code (`exit`). What each phase of that life means is in `phase`.
 
 pub mod admin;
@@ -17,6 +17,7 @@ pub mod listener;
 pub mod observe;
 pub mod phase;
 mod report;
+mod start;
 #[cfg(windows)]
 mod win32;
 
@@ -26,6 +27,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser as _;
+use tokio::sync::mpsc;
 
 pub use config::config_schema;
 
@@ -33,9 +35,9 @@ use crate::app::App;
 use crate::cli::{Cli, Command};
 use crate::config::{Config, LoadError};
 use crate::exit::Exit;
-use crate::host::{Asks, Herald, Host};
+use crate::host::{Ask, Asks, Herald, Host};
 use crate::listener::BindError;
-use crate::observe::logs::{self, Level, Logs};
+use crate::observe::logs::{self, Level, Sink};
 use crate::phase::Event;
 
 /// How long the end of the process waits for log lines to be written.
@@ -107,10 +109,47 @@ fn live(config: &Path, host: Host) -> Exit {
     exit
 }
 
+/// One thread serves everything: the requests of an edge host fit, and nothing is shared.
 fn load_and_serve(path: &Path, asks: Asks, herald: &mut Herald) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .map_err(Failure::system("event loop cannot be started"))?;
+    let result = runtime.block_on(async {
+        // Before anything is read or bound, so that a stop during the start is not lost.
+        let mut asks = asks.open().map_err(Failure::system("signals cannot be received"))?;
+        let path = path.to_owned();
+        let for_thread = path.clone();
+        let load = tokio::task::spawn_blocking(move || load(&for_thread));
+        let Some(loaded) = start::unless_stopped(load, &mut asks, herald).await else {
+            return Ok(Exit::Clean);
+        };
+        let (config, sink) = loaded.map_err(|panicked| Failure::System {
+            what: "config cannot be loaded",
+            source: panicked.into(),
+        })??;
+        log_and_serve(&path, &config, sink, asks, herald).await
+    });
+    // What was cut, or still waits for a disk, must not be waited for.
+    runtime.shutdown_background();
+    result
+}
+
+/// What may block on a slow disk or an odd file, so it is done beside the event loop.
+fn load(path: &Path) -> Result<(Config, Sink), Failure> {
     let config = config::load(path)?;
-    herald.beat();
     let sink = logs::sink(config.log.file.as_deref())?;
+    Ok((config, sink))
+}
+
+async fn log_and_serve(
+    path: &Path,
+    config: &Config,
+    sink: Sink,
+    asks: mpsc::Receiver<Ask>,
+    herald: &mut Herald,
+) -> Result<Exit, Failure> {
     let (logs, writer) = logs::start(config.log.level, sink)
         .map_err(Failure::system("log writer thread cannot be started"))?;
     herald.log_to(logs.clone());
@@ -119,31 +158,15 @@ fn load_and_serve(path: &Path, asks: Asks, herald: &mut Herald) -> Result<Exit, 
         .field("commit", build_info::COMMIT)
         .field("config", path.display())
         .emit();
-
-    let result = serve(&config, asks, herald, &logs);
+    let result = match App::build(config, herald.watch(), &logs) {
+        Ok(app) => Ok(app.run(asks, herald).await),
+        Err(error) => Err(Failure::from(error)),
+    };
     match &result {
         Ok(exit) => logs.record(Level::Info, "app", "stopped").field("exit", exit.meaning()),
         Err(failure) => logs.record(Level::Fatal, "app", failure),
     }
     .emit();
     writer.close(LOG_PATIENCE);
-    result
-}
-
-/// One thread serves everything: the requests of an edge host fit, and nothing is shared.
-fn serve(config: &Config, asks: Asks, herald: &mut Herald, logs: &Logs) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .build()
-        .map_err(Failure::system("event loop cannot be started"))?;
-    let result = runtime.block_on(async {
-        // Before anything is bound, so that a stop during the start is not lost.
-        let asks = asks.open().map_err(Failure::system("signals cannot be received"))?;
-        let app = App::build(config, herald.watch(), logs)?;
-        Ok(app.run(asks, herald).await)
-    });
-    // What was cut must not be waited for.
-    runtime.shutdown_background();
     result
 }

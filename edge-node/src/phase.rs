@@ -38,12 +38,37 @@ pub enum Event {
 }
 
 /// The controls a service manager may send in a phase.
+///
+/// Source: `SERVICE_STATUS`, `dwControlsAccepted`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Controls {
     /// Stop the service, asked by a person or a program.
     pub stop: bool,
-    /// Stop because the machine shuts down.
+    /// Stop because the machine shuts down, within seconds.
     pub shutdown: bool,
+    /// Stop because the machine is about to shut down and waits for a drain.
+    pub preshutdown: bool,
+    /// Begin maintenance, and end it.
+    pub pause_continue: bool,
+    /// Read the config again.
+    pub param_change: bool,
+}
+
+impl Controls {
+    const NONE: Self = Self {
+        stop: false,
+        shutdown: false,
+        preshutdown: false,
+        pause_continue: false,
+        param_change: false,
+    };
+    const ALL: Self = Self {
+        stop: true,
+        shutdown: true,
+        preshutdown: true,
+        pause_continue: true,
+        param_change: true,
+    };
 }
 
 /// A service state in the words of the Windows service control manager.
@@ -112,11 +137,9 @@ impl Phase {
     #[must_use]
     pub const fn controls(self) -> Controls {
         match self {
-            Self::Serving | Self::Paused => Controls { stop: true, shutdown: true },
+            Self::Serving | Self::Paused => Controls::ALL,
             // A control sent to a pending service would only queue behind the phase it is in.
-            Self::Starting | Self::Draining | Self::Stopped(_) => {
-                Controls { stop: false, shutdown: false }
-            }
+            Self::Starting | Self::Draining | Self::Stopped(_) => Controls::NONE,
         }
     }
 
@@ -135,13 +158,15 @@ impl Phase {
     /// What systemd is told, one `KEY=VALUE` a line.
     ///
     /// `EXTEND_TIMEOUT_USEC` counts from the moment it is received, so each beat moves the
-    /// deadline. Source: `sd_notify(3)`.
+    /// deadline. `READY=1` ends a start and a reload, it does not speak of `/readyz`: a paused
+    /// service says it too, or systemd would wait for the end of its reload. Source:
+    /// `sd_notify(3)`.
     #[must_use]
     pub fn notify_text(self) -> String {
         let state = match self {
             Self::Starting => "STATUS=starting".to_owned(),
             Self::Serving => "READY=1\nSTATUS=serving".to_owned(),
-            Self::Paused => "STATUS=paused, not ready".to_owned(),
+            Self::Paused => "READY=1\nSTATUS=paused, not ready".to_owned(),
             Self::Draining => "STOPPING=1\nSTATUS=draining, requests in flight finish".to_owned(),
             Self::Stopped(exit) => format!("STATUS=stopped: {}", exit.meaning()),
         };
@@ -162,6 +187,16 @@ impl Phase {
             Self::Stopped(_) => Some("stopped"),
         }
     }
+}
+
+/// What systemd is told when a reload begins; the text of the phase ends it.
+///
+/// `monotonic` is the time of `CLOCK_MONOTONIC` at which the request was taken up, by which
+/// systemd tells an answer to its own request from an earlier one. Source: `sd_notify(3)`,
+/// `systemd.service(5)` at `Type=notify-reload`.
+#[must_use]
+pub fn reloading_text(monotonic: Duration) -> String {
+    format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading", monotonic.as_micros())
 }
 
 #[cfg(test)]

@@ -158,13 +158,6 @@ fn hear(manager: &UnixDatagram) -> String {
     }
 }
 
-/// True under `nohup`, which programs started from here inherit.
-fn hangup_is_ignored() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & 1 == 1)
-}
-
 #[test]
 fn who_ignores_the_end_of_the_terminal_goes_on_after_it() {
     let (_folder, config) = config(ANY_PORTS);
@@ -182,13 +175,7 @@ fn who_ignores_the_end_of_the_terminal_goes_on_after_it() {
 #[test]
 fn it_serves_and_ends_clean_on_each_stop_signal() {
     let (_folder, config) = config(ANY_PORTS);
-    for (signal, word) in
-        [(Signal::TERM, "terminate"), (Signal::INT, "interrupt"), (Signal::HUP, "hangup")]
-    {
-        if signal == Signal::HUP && hangup_is_ignored() {
-            let _ = writeln!(io::stderr(), "skipped SIGHUP: the tests run with it ignored");
-            continue;
-        }
+    for (signal, word) in [(Signal::TERM, "terminate"), (Signal::INT, "interrupt")] {
         let service = Service::start(&config, &[]);
         let (data, admin) = (service.address("data"), service.address("admin"));
         service.until("serving");
@@ -199,6 +186,39 @@ fn it_serves_and_ends_clean_on_each_stop_signal() {
         assert_eq!(status.code(), Some(0));
         assert_eq!(lines[0]["asked-by"], word);
         assert_eq!(lines.last().unwrap()["message"], "stopped");
+    }
+}
+
+#[test]
+fn the_end_of_its_terminal_stops_it() {
+    let (folder, config) = config(&format!("{ANY_PORTS}log.file = 'edge.log'\n"));
+    let log = folder.path().join("edge.log");
+    let logged = |text: &str| fs::read_to_string(&log).is_ok_and(|log| log.contains(text));
+    let program = env!("CARGO_BIN_EXE_edge-node");
+    // The tests may run with the signal ignored, which programs inherit.
+    let command = format!(
+        "exec env --default-signal=HUP -u NOTIFY_SOCKET '{program}' run --config '{}'",
+        config.display()
+    );
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--command", &command, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until(|| logged("\"message\":\"serving\""));
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    until(|| logged("\"message\":\"stopped\""));
+    assert!(logged("\"asked-by\":\"hangup\""));
+}
+
+/// Waits for a condition; the test fails when it does not come.
+fn until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it does not come");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

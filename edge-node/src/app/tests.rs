@@ -70,7 +70,7 @@ impl Rig {
         let (line, logs) = heard();
         let slow = Slow::default();
         let routes = slow.clone().routes();
-        let app = App::build_with(&config, herald.watch(), &line, |_, _| routes).unwrap();
+        let app = App::build_with(&config, herald.watch(), &line, |_, _, _| routes).unwrap();
         let (data, admin) = (app.data.0.address(), app.admin.0.address());
         let (asks, receiver) = mpsc::channel(8);
         let running = tokio::spawn(async move { app.run(receiver, &mut herald).await });
@@ -88,7 +88,11 @@ impl Rig {
     }
 
     async fn stop(&self) {
-        self.asks.send(Ask::ManagerStop).await.unwrap();
+        self.ask(Ask::Stop(Stop::Manager)).await;
+    }
+
+    async fn ask(&self, ask: Ask) {
+        self.asks.send(ask).await.unwrap();
     }
 
     /// A request that is in flight: its handler has been reached.
@@ -133,6 +137,24 @@ async fn it_is_ready_once_the_host_is_told_and_stops_clean_when_asked() {
     assert_eq!(rig.logged("draining")["asked-by"], "manager-stop");
     assert_eq!(within(exchange(rig.data, "/slow")).await, "", "the port is closed");
     assert_eq!(within(exchange(rig.admin, "/livez")).await, "", "the port is closed");
+}
+
+#[tokio::test]
+async fn a_pause_is_not_ready_but_live_and_ends_when_asked() {
+    let mut rig = Rig::start("unready-wait = '0s'");
+    rig.until(Phase::Serving).await;
+    rig.ask(Ask::Pause).await;
+    assert_eq!(rig.until(Phase::Paused).await, 0);
+    let readyz = within(exchange(rig.admin, "/readyz")).await;
+    assert!(readyz.starts_with("HTTP/1.1 503 "), "{readyz}");
+    assert!(readyz.ends_with("\r\n\r\nnot ready: paused\n"), "{readyz}");
+    assert!(within(exchange(rig.admin, "/livez")).await.starts_with("HTTP/1.1 200 "));
+    rig.ask(Ask::Resume).await;
+    assert_eq!(rig.until(Phase::Serving).await, 0);
+    assert!(within(exchange(rig.admin, "/readyz")).await.starts_with("HTTP/1.1 200 "));
+    rig.ask(Ask::Pause).await;
+    rig.stop().await;
+    assert_eq!(within(&mut rig.running).await.unwrap(), Exit::Clean, "a paused one stops too");
 }
 
 #[tokio::test]

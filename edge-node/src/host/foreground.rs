@@ -1,11 +1,11 @@
 //! The host of a terminal, a container or any other parent that speaks signals: nobody is told
-//! the phase, signals ask to stop. On Windows the console's events stand for signals.
+//! the phase, signals ask. On Windows the console's events stand for signals.
 
 use std::io;
 
 use tokio::sync::mpsc;
 
-use super::{ASKS_MAX, Announce, Ask, Status};
+use super::{ASKS_MAX, Announce, Ask, Hup, Status, Stop};
 
 /// An ear where nobody listens.
 pub struct Nobody;
@@ -16,23 +16,26 @@ impl Announce for Nobody {
     }
 }
 
-/// Turns signals into requests to stop, `SIGHUP` only if asked to; must be called inside the
-/// runtime.
+/// Turns signals into asks; must be called inside the runtime.
 ///
 /// # Errors
 /// When the system refuses a signal handler.
 #[cfg(unix)]
-pub fn signals(with_hangup: bool) -> io::Result<mpsc::Receiver<Ask>> {
+pub fn signals(hup: Hup) -> io::Result<mpsc::Receiver<Ask>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (asks, receiver) = mpsc::channel(ASKS_MAX);
-    // Who started the service with `nohup` wants it to outlive the terminal.
-    let hangup =
-        (with_hangup && !hangup_is_ignored()).then_some((SignalKind::hangup(), Ask::Hangup));
-    for (kind, ask) in
-        [(SignalKind::terminate(), Ask::Terminate), (SignalKind::interrupt(), Ask::Interrupt)]
-            .into_iter()
-            .chain(hangup)
+    let hangup = match hup {
+        Hup::Reloads => Some((SignalKind::hangup(), Ask::Reload)),
+        Hup::Stops => Some((SignalKind::hangup(), Ask::Stop(Stop::Hangup))),
+        Hup::Ignored => None,
+    };
+    for (kind, ask) in [
+        (SignalKind::terminate(), Ask::Stop(Stop::Terminate)),
+        (SignalKind::interrupt(), Ask::Stop(Stop::Interrupt)),
+    ]
+    .into_iter()
+    .chain(hangup)
     {
         let mut signal = signal(kind)?;
         let asks = asks.clone();
@@ -41,6 +44,26 @@ pub fn signals(with_hangup: bool) -> io::Result<mpsc::Receiver<Ask>> {
         });
     }
     Ok(receiver)
+}
+
+/// What `SIGHUP` will mean to a process that no service manager started; asked once, at the
+/// start, because a terminal that was closed is no longer there to be asked about.
+#[cfg(unix)]
+pub fn meaning_of_hup() -> Hup {
+    if hangup_is_ignored() {
+        Hup::Ignored
+    } else if std::fs::File::open("/dev/tty").is_ok() {
+        // This opens only where the process has a controlling terminal. Source: `tty(4)`.
+        Hup::Stops
+    } else {
+        Hup::Reloads
+    }
+}
+
+/// Windows has no such signal.
+#[cfg(windows)]
+pub fn meaning_of_hup() -> Hup {
+    Hup::Ignored
 }
 
 /// True if the parent left `SIGHUP` ignored; where the system does not tell, it is not.
@@ -59,12 +82,12 @@ fn ignores_hangup(status: &str) -> bool {
         .is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Turns console events into requests to stop; must be called inside the runtime.
+/// Turns console events into asks; must be called inside the runtime.
 ///
 /// # Errors
 /// When the system refuses a console handler.
 #[cfg(windows)]
-pub fn signals(_with_hangup: bool) -> io::Result<mpsc::Receiver<Ask>> {
+pub fn signals(_hup: Hup) -> io::Result<mpsc::Receiver<Ask>> {
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
 
     /// The events are five types with the same method.
@@ -77,11 +100,11 @@ pub fn signals(_with_hangup: bool) -> io::Result<mpsc::Receiver<Ask>> {
         };
     }
     let (asks, receiver) = mpsc::channel(ASKS_MAX);
-    forward!(ctrl_c(), Ask::Interrupt, asks);
-    forward!(ctrl_break(), Ask::Interrupt, asks);
-    forward!(ctrl_close(), Ask::ConsoleClose, asks);
-    forward!(ctrl_logoff(), Ask::ConsoleClose, asks);
-    forward!(ctrl_shutdown(), Ask::MachineShutdown, asks);
+    forward!(ctrl_c(), Ask::Stop(Stop::Interrupt), asks);
+    forward!(ctrl_break(), Ask::Stop(Stop::Interrupt), asks);
+    forward!(ctrl_close(), Ask::Stop(Stop::ConsoleClose), asks);
+    forward!(ctrl_logoff(), Ask::Stop(Stop::ConsoleClose), asks);
+    forward!(ctrl_shutdown(), Ask::Stop(Stop::MachineShutdown), asks);
     Ok(receiver)
 }
 

@@ -1,11 +1,13 @@
-//! The host under systemd: `sd_notify(3)` messages to the socket in `NOTIFY_SOCKET`. Requests to
-//! stop are signals, as in the foreground.
+//! The host under systemd: `sd_notify(3)` messages to the socket in `NOTIFY_SOCKET`. Asks are
+//! signals, as in the foreground.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 use super::{Announce, Status};
+use crate::phase;
 
 /// An ear at systemd's notification socket.
 struct Notifier {
@@ -36,15 +38,26 @@ impl Announce for Notifier {
             .socket
             .as_ref()
             .map_err(|error| io::Error::new(error.kind(), format!("NOTIFY_SOCKET: {error}")))?;
+        let text = if status.is_reloading {
+            phase::reloading_text(monotonic())
+        } else {
+            status.phase.notify_text()
+        };
         address(&self.name)
-            .and_then(|address| {
-                socket.send_to_addr(status.phase.notify_text().as_bytes(), &address)
-            })
+            .and_then(|address| socket.send_to_addr(text.as_bytes(), &address))
             .map(|_sent| ())
             .map_err(|error| {
                 io::Error::new(error.kind(), format!("{}: {error}", self.name.display()))
             })
     }
+}
+
+/// The time of `CLOCK_MONOTONIC`, which systemd reads as well; `Instant` does not give it away.
+fn monotonic() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // Neither is ever negative: this clock counts from the machine's start.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 /// A leading `@` stands for the abstract namespace. Source: `sd_notify(3)`, `unix(7)`.
@@ -68,7 +81,9 @@ mod tests {
     #[track_caller]
     fn check(manager: &UnixDatagram, name: OsString) {
         let mut notifier = Notifier::new(name);
-        notifier.announce(Status { phase: Phase::Serving, checkpoint: 0 }).unwrap();
+        notifier
+            .announce(Status { phase: Phase::Serving, checkpoint: 0, is_reloading: false })
+            .unwrap();
         let mut text = [0; 256];
         let length = manager.recv(&mut text).unwrap();
         assert_eq!(&text[..length], b"READY=1\nSTATUS=serving");
@@ -91,10 +106,29 @@ mod tests {
     }
 
     #[test]
+    fn a_reload_is_told_with_the_time_of_the_monotonic_clock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        let mut notifier = Notifier::new(path.into());
+        let before = monotonic();
+        let status = Status { phase: Phase::Serving, checkpoint: 0, is_reloading: true };
+        notifier.announce(status).unwrap();
+        let mut text = [0; 256];
+        let length = manager.recv(&mut text).unwrap();
+        let text = std::str::from_utf8(&text[..length]).unwrap();
+        let told = text.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).unwrap();
+        let told = Duration::from_micros(told.parse().unwrap());
+        assert!(text.starts_with("RELOADING=1\n"), "{text}");
+        let microsecond = Duration::from_micros(1);
+        assert!(told + microsecond > before && told <= monotonic(), "{told:?} after {before:?}");
+    }
+
+    #[test]
     fn a_missing_socket_is_an_error_that_names_it() {
         let mut notifier = Notifier::new("/nonexistent/notify".into());
-        let error =
-            notifier.announce(Status { phase: Phase::Starting, checkpoint: 1 }).unwrap_err();
+        let status = Status { phase: Phase::Starting, checkpoint: 1, is_reloading: false };
+        let error = notifier.announce(status).unwrap_err();
         assert_eq!(
             error.to_string(),
             "/nonexistent/notify: No such file or directory (os error 2)"

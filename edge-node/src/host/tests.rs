@@ -58,6 +58,19 @@ fn an_event_that_does_not_apply_is_not_announced() {
 }
 
 #[test]
+fn a_reload_is_announced_at_its_begin_and_its_end() {
+    let memory = Arc::new(Mutex::new(Vec::new()));
+    let mut herald = Herald::new(Box::new(Memory(memory.clone())));
+    herald.advance(Event::Bound);
+    herald.reload_begins();
+    herald.reload_ends();
+    let heard = memory.lock().unwrap();
+    let reloads: Vec<_> = heard.iter().map(|told| (told.phase, told.is_reloading)).collect();
+    let [starting, serving] = [Phase::Starting, Phase::Serving];
+    assert_eq!(reloads, [(starting, false), (serving, false), (serving, true), (serving, false)]);
+}
+
+#[test]
 fn watchers_see_the_phase_the_host_was_told() {
     let mut herald = Herald::new(Box::new(foreground::Nobody));
     let phases = herald.watch();
@@ -93,5 +106,8 @@ fn a_settled_phase_is_told_again_until_it_is_heard_and_then_no_more() {
         herald.beat();
         assert_eq!(herald.is_unheard(), is_unheard);
     }
-    assert_eq!(*heard.lock().unwrap(), [Status { phase: Phase::Serving, checkpoint: 0 }]);
+    assert_eq!(
+        *heard.lock().unwrap(),
+        [Status { phase: Phase::Serving, checkpoint: 0, is_reloading: false }]
+    );
 }

@@ -1,5 +1,5 @@
-//! The host under the Windows service control manager: status reports to it, and its Stop and
-//! Shutdown as requests to stop. Started from a console instead, the foreground host takes over.
+//! The host under the Windows service control manager: status reports to it, and its controls as
+//! asks. Started from a console instead, the foreground host takes over.
 //!
 //! The dispatcher is entered before anything else of the program happens, because the manager
 //! gives up on a process that does not register within 30 seconds.
@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
 use windows_service::service::{
@@ -17,12 +17,14 @@ use windows_service::service_control_handler::{
     self, ServiceControlHandlerResult, ServiceStatusHandle,
 };
 use windows_service::{Error, define_windows_service, service_dispatcher};
-use windows_sys::Win32::Foundation::ERROR_FAILED_SERVICE_CONTROLLER_CONNECT;
+use windows_sys::Win32::Foundation::{
+    ERROR_FAILED_SERVICE_CONTROLLER_CONNECT, ERROR_SERVICE_CANNOT_ACCEPT_CTRL,
+};
 
-use super::{ASKS_MAX, Announce, Ask, Asks, Herald, Host, Live, Status, foreground_host};
+use super::{ASKS_MAX, Announce, Ask, Asks, Herald, Host, Live, Status, Stop, foreground_host};
 use crate::build_info;
 use crate::exit::Exit;
-use crate::phase::{Event, ManagerState, Phase};
+use crate::phase::{Controls, ManagerState, Phase};
 
 /// What the service's main function needs; the manager's call cannot carry it.
 struct Launch {
@@ -71,59 +73,115 @@ fn service_main(_arguments: Vec<OsString>) {
     let _ = launch.exit.set(exit);
 }
 
-/// Registers the control handler: the manager's requests become `Ask`s.
+/// Registers the control handler: the manager's controls become `Ask`s.
 fn register() -> windows_service::Result<Host> {
     let (asks, receiver) = mpsc::channel(ASKS_MAX);
-    let handle = Arc::new(OnceLock::<ServiceStatusHandle>::new());
-    let for_handler = Arc::clone(&handle);
-    let registered = service_control_handler::register(build_info::NAME, move |control| {
-        let Some(ask) = ask(&control) else {
-            return if matches!(control, ServiceControl::Interrogate) {
-                ServiceControlHandlerResult::NoError
-            } else {
-                ServiceControlHandlerResult::NotImplemented
-            };
-        };
-        // Said here and not only by the herald: the crate frees this handler after the first
-        // Stop or Shutdown, so no other may be accepted from this moment on.
-        if let (Some(handle), Some(phase)) =
-            (for_handler.get(), Phase::Serving.after(Event::StopAsked))
-        {
-            let _ = handle.set_service_status(report(Status { phase, checkpoint: 1 }));
+    let line = Line::default();
+    let for_handler = line.clone();
+    let handle = service_control_handler::register(build_info::NAME, move |control| {
+        let result = receive(&control, &asks);
+        let is_stop = matches!(ask(&control), Some(Ask::Stop(_)));
+        if is_stop {
+            // Said here and not only by the herald: the crate frees this handler after the first
+            // stop of any kind, so no other control may be accepted from this moment on.
+            for_handler.end();
         }
-        // Never blocks; a full queue means that a stop is asked for already.
-        let _ = asks.try_send(ask);
-        ServiceControlHandlerResult::NoError
+        result
     })?;
-    let registered = *handle.get_or_init(|| registered);
-    Ok(Host { herald: Herald::new(Box::new(Manager(registered))), asks: Asks::Manager(receiver) })
+    line.open(handle);
+    Ok(Host { herald: Herald::new(Box::new(Manager(line))), asks: Asks::Manager(receiver) })
+}
+
+/// Hands a control on as an ask; never blocks, or the manager would hold up all its services.
+fn receive(control: &ServiceControl, asks: &mpsc::Sender<Ask>) -> ServiceControlHandlerResult {
+    let Some(ask) = ask(control) else {
+        return if matches!(control, ServiceControl::Interrogate) {
+            ServiceControlHandlerResult::NoError
+        } else {
+            ServiceControlHandlerResult::NotImplemented
+        };
+    };
+    // The last place is kept for a stop, which comes once and must not be lost.
+    let has_room = matches!(ask, Ask::Stop(_)) || asks.capacity() > 1;
+    if has_room && asks.try_send(ask).is_ok() {
+        ServiceControlHandlerResult::NoError
+    } else {
+        ServiceControlHandlerResult::Other(ERROR_SERVICE_CANNOT_ACCEPT_CTRL)
+    }
 }
 
 fn ask(control: &ServiceControl) -> Option<Ask> {
-    if matches!(control, ServiceControl::Stop) {
-        Some(Ask::ManagerStop)
-    } else if matches!(control, ServiceControl::Shutdown) {
-        Some(Ask::MachineShutdown)
-    } else {
-        None
+    const ASKS: [(ServiceControl, Ask); 6] = [
+        (ServiceControl::Stop, Ask::Stop(Stop::Manager)),
+        (ServiceControl::Shutdown, Ask::Stop(Stop::MachineShutdown)),
+        (ServiceControl::Preshutdown, Ask::Stop(Stop::MachinePreshutdown)),
+        (ServiceControl::Pause, Ask::Pause),
+        (ServiceControl::Continue, Ask::Resume),
+        (ServiceControl::ParamChange, Ask::Reload),
+    ];
+    ASKS.iter().find(|(known, _)| known == control).map(|(_, ask)| *ask)
+}
+
+/// The line to the manager, of which the control handler holds an end too.
+///
+/// The lock is held while the manager is told, so that nothing said before a stop is heard after
+/// it; that call does not wait for the handler.
+#[derive(Clone, Default)]
+struct Line(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    handle: Option<ServiceStatusHandle>,
+    /// A stop was accepted: no status that accepts controls may follow.
+    is_ending: bool,
+}
+
+impl Line {
+    fn open(&self, handle: ServiceStatusHandle) {
+        self.lock().handle = Some(handle);
+    }
+
+    /// Tells the manager that the service ends, and nothing else any more.
+    fn end(&self) {
+        let mut state = self.lock();
+        state.is_ending = true;
+        if let Some(handle) = state.handle {
+            let status = Status { phase: Phase::Draining, checkpoint: 1, is_reloading: false };
+            let _ = handle.set_service_status(report(status));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An ear at the service control manager.
-struct Manager(ServiceStatusHandle);
+struct Manager(Line);
 
 impl Announce for Manager {
     fn announce(&mut self, status: Status) -> io::Result<()> {
-        self.0.set_service_status(report(status)).map_err(io::Error::other)
+        let state = self.0.lock();
+        let is_over = state.is_ending && status.phase.controls() != Controls::default();
+        match state.handle {
+            Some(handle) if !is_over => {
+                handle.set_service_status(report(status)).map_err(io::Error::other)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
 /// A status in the manager's form.
 fn report(status: Status) -> ServiceStatus {
-    let controls = status.phase.controls();
+    let Controls { stop, shutdown, preshutdown, pause_continue, param_change } =
+        status.phase.controls();
     let mut accepted = ServiceControlAccept::empty();
-    accepted.set(ServiceControlAccept::STOP, controls.stop);
-    accepted.set(ServiceControlAccept::SHUTDOWN, controls.shutdown);
+    accepted.set(ServiceControlAccept::STOP, stop);
+    accepted.set(ServiceControlAccept::SHUTDOWN, shutdown);
+    accepted.set(ServiceControlAccept::PRESHUTDOWN, preshutdown);
+    accepted.set(ServiceControlAccept::PAUSE_CONTINUE, pause_continue);
+    accepted.set(ServiceControlAccept::PARAM_CHANGE, param_change);
     ServiceStatus {
         service_type: ServiceType::OWN_PROCESS,
         current_state: match status.phase.manager_state() {

@@ -36,18 +36,26 @@ fn the_transition_table_is_this() {
 
 #[test]
 fn the_windows_manager_is_told_this() {
-    let told = PHASES.map(|phase| {
-        let controls = phase.controls();
-        (phase.manager_state(), controls.stop, controls.shutdown, phase.wait_hint().is_some())
-    });
+    let told =
+        PHASES.map(|phase| (phase.manager_state(), phase.controls(), phase.wait_hint().is_some()));
+    let (none, all) = (
+        Controls::default(),
+        Controls {
+            stop: true,
+            shutdown: true,
+            preshutdown: true,
+            pause_continue: true,
+            param_change: true,
+        },
+    );
     assert_eq!(
         told,
         [
-            (ManagerState::StartPending, false, false, true),
-            (ManagerState::Running, true, true, false),
-            (ManagerState::Paused, true, true, false),
-            (ManagerState::StopPending, false, false, true),
-            (ManagerState::Stopped, false, false, false),
+            (ManagerState::StartPending, none, true),
+            (ManagerState::Running, all, false),
+            (ManagerState::Paused, all, false),
+            (ManagerState::StopPending, none, true),
+            (ManagerState::Stopped, none, false),
         ]
     );
 }
@@ -59,11 +67,26 @@ fn systemd_is_told_this() {
         [
             "STATUS=starting\nEXTEND_TIMEOUT_USEC=10000000",
             "READY=1\nSTATUS=serving",
-            "STATUS=paused, not ready",
+            "READY=1\nSTATUS=paused, not ready",
             "STOPPING=1\nSTATUS=draining, requests in flight finish\nEXTEND_TIMEOUT_USEC=10000000",
             "STATUS=stopped: done, or drained and stopped as asked",
         ]
     );
+}
+
+#[test]
+fn systemd_is_told_of_a_reload_with_the_time_it_was_taken_up() {
+    assert_eq!(
+        reloading_text(Duration::from_millis(12_345)),
+        "RELOADING=1\nMONOTONIC_USEC=12345000\nSTATUS=reloading"
+    );
+}
+
+#[test]
+fn a_reload_ends_with_readiness_in_every_phase_that_accepts_one() {
+    for phase in PHASES.into_iter().filter(|phase| phase.controls().param_change) {
+        assert!(phase.notify_text().starts_with("READY=1\n"), "{phase:?}");
+    }
 }
 
 #[test]
