@@ -5,10 +5,10 @@
 use crate::config::model::{Config, LinuxPaths};
 use crate::exec::files::{self, FileError};
 use crate::render::{Document, Group};
+use crate::tool;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
-use xshell::{Shell, cmd};
 
 /// The worst exposure that `systemd-analyze security` may find, in tenths (`--threshold`, systemd-analyze(1)).
 pub const EXPOSURE_MAX: u32 = 20;
@@ -130,20 +130,11 @@ fn silent(outcome: Outcome, unit: &str) -> Outcome {
 /// Runs a tool in the folder; it accepts with exit code 0. The detail is the end of what it printed.
 fn tool(folder: &Path, words: &[&str]) -> Outcome {
     let check = words.join(" ");
-    let (Ok(shell), Some((program, arguments))) = (Shell::new(), words.split_first()) else {
-        return Outcome::new(check, State::Skipped);
-    };
-    shell.change_dir(folder);
-    let Ok(output) = cmd!(shell, "{program} {arguments...}").quiet().ignore_status().output()
-    else {
-        return Outcome::new(check, State::Skipped);
-    };
-    let state = if output.status.success() { State::Passed } else { State::Failed };
-    let printed = [output.stdout, output.stderr].concat();
-    let printed = String::from_utf8_lossy(&printed).trim().to_owned();
-    let lines: Vec<_> = printed.lines().collect();
-    let detail = lines[lines.len().saturating_sub(20)..].join("\n");
-    Outcome { check, state, detail }
+    let asked =
+        tool::shell_in(folder).and_then(|shell| tool::ask(shell.cmd(words[0]).args(&words[1..])));
+    let Ok(answer) = asked else { return Outcome::new(check, State::Skipped) };
+    let state = if answer.status.success() { State::Passed } else { State::Failed };
+    Outcome { check, state, detail: answer.end() }
 }
 
 #[cfg(test)]

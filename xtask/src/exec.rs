@@ -10,6 +10,7 @@ pub mod schedule;
 pub mod stamp;
 
 use crate::plan::{Action, Plan, Roots, Step};
+use crate::tool::ToolError;
 use crate::toolchain::Host;
 use files::FileError;
 use stamp::Stamps;
@@ -34,16 +35,9 @@ pub enum Cause {
     /// A file could not be read, written or moved.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A command did not do what it is for.
-    #[error("{command}\n{reason}{}", tail(.output))]
-    Command {
-        /// Its command line.
-        command: String,
-        /// How it ended.
-        reason: String,
-        /// The end of what it printed.
-        output: String,
-    },
+    /// A tool did not do what it is for.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     /// The linker's files could not be made, or symbols not be split.
     #[error(transparent)]
     Toolchain(#[from] crate::toolchain::ToolchainError),
@@ -83,12 +77,6 @@ pub enum Cause {
     /// The release could not be put in its place.
     #[error(transparent)]
     Publish(#[from] publish::PublishError),
-}
-
-fn tail(output: &str) -> String {
-    let lines: Vec<_> = output.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(20)..];
-    last.iter().map(|line| format!("\n    {line}")).collect()
 }
 
 fn list(items: &[String]) -> String {

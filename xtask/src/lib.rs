@@ -27,6 +27,7 @@ pub mod signature;
 pub mod stage;
 #[cfg(test)]
 mod stock_tools;
+pub mod tool;
 pub mod toolchain;
 pub mod verify;
 

@@ -16,6 +16,7 @@ pub mod xwin;
 
 use crate::config::model::LinkerChoice;
 use crate::facts::Toolchain;
+use crate::tool::ToolError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -123,24 +124,9 @@ pub enum ToolchainError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A command could not be run.
-    #[error("{command} could not be run: {reason}")]
-    Start {
-        /// Its command line.
-        command: String,
-        /// What the system said.
-        reason: String,
-    },
-    /// A command failed.
-    #[error("{command} ended with {status}: {output}")]
-    Command {
-        /// Its command line.
-        command: String,
-        /// How it ended.
-        status: std::process::ExitStatus,
-        /// The end of what it printed.
-        output: String,
-    },
+    /// A command could not be run, or failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     /// The environment variable that [`link`] reads is not what [`cargo_invocation`] writes.
     #[error("environment variable {} is malformed: {source}", link::JOB)]
     Job {
@@ -343,25 +329,6 @@ impl Host {
 
 fn text(path: &std::path::Path) -> Result<&str, ToolchainError> {
     path.to_str().ok_or_else(|| ToolchainError::NotUnicode { path: path.to_owned() })
-}
-
-/// Runs a command for what it leaves, quietly.
-fn run(command: xshell::Cmd<'_>) -> Result<(), ToolchainError> {
-    let line = command.to_string();
-    let output = command.quiet().ignore_status().output().map_err(|error| {
-        ToolchainError::Start { command: line.clone(), reason: error.to_string() }
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let printed = [output.stdout, output.stderr].concat();
-    let printed = String::from_utf8_lossy(&printed);
-    let end = printed.char_indices().rev().nth(2000).map_or(0, |(at, _)| at);
-    Err(ToolchainError::Command {
-        command: line,
-        status: output.status,
-        output: printed[end..].trim().to_owned(),
-    })
 }
 
 #[cfg(test)]

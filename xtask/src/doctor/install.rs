@@ -3,8 +3,10 @@
 //! [`commands`] is pure; [`run`] prints each command and runs it.
 
 use super::Finding;
+use crate::tool;
 use crate::toolchain::requirement::{Packages, Probe, Requirement};
 use std::collections::BTreeSet;
+use std::path::Path;
 use thiserror::Error;
 use xshell::{Shell, cmd};
 
@@ -199,9 +201,8 @@ pub fn run(commands: &[CommandLine]) -> Result<(), InstallError> {
 /// Looks for a package manager and for root's rights.
 pub fn machine() -> Machine {
     let runs = |program: &str| {
-        Shell::new().is_ok_and(|shell| {
-            cmd!(shell, "{program} --version").quiet().ignore_status().output().is_ok()
-        })
+        tool::shell_in(Path::new("."))
+            .is_ok_and(|shell| tool::ask(cmd!(shell, "{program} --version")).is_ok())
     };
     let manager = Manager::ALL.into_iter().find(|manager| runs(manager.program()));
     Machine { manager, sudo: !is_root() && runs("sudo") }

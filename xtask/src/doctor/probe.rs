@@ -3,10 +3,10 @@
 use super::{Probed, version_in};
 use crate::config::model::LinkerChoice;
 use crate::facts::Facts;
+use crate::tool;
 use crate::toolchain::Target;
 use crate::toolchain::requirement::{Probe, Requirement, for_target};
 use std::path::Path;
-use xshell::{Shell, cmd};
 
 /// Looks for all of them side by side, in order.
 pub fn all(requirements: &[Requirement], facts: &Facts) -> Vec<Probed> {
@@ -44,15 +44,13 @@ pub fn one(probe: &Probe, facts: &Facts) -> Probed {
 }
 
 fn command(words: &[&str]) -> Probed {
-    let (Ok(shell), Some((program, arguments))) = (Shell::new(), words.split_first()) else {
-        return Probed::Missing;
-    };
-    let output = cmd!(shell, "{program} {arguments...}").quiet().ignore_status().output();
-    let Ok(output) = output else { return Probed::Missing };
-    let printed = [output.stdout, output.stderr].concat();
-    let version = version_in(&String::from_utf8_lossy(&printed));
+    let Some((program, arguments)) = words.split_first() else { return Probed::Missing };
+    let asked = tool::shell_in(Path::new("."))
+        .and_then(|shell| tool::ask(shell.cmd(program).args(arguments)));
+    let Ok(answer) = asked else { return Probed::Missing };
+    let version = version_in(&answer.printed);
     // Some tools exit with an error after printing their version; one that prints none and fails is not there.
-    if output.status.success() || version.is_some() {
+    if answer.status.success() || version.is_some() {
         Probed::Present(version)
     } else {
         Probed::Missing

@@ -3,9 +3,10 @@
 use super::Cause;
 use super::files::{self, FileError};
 use crate::plan::{Member, Roots};
+use crate::tool;
 use std::fs;
 use std::path::Path;
-use xshell::{Shell, cmd};
+use xshell::cmd;
 
 /// The folder below the work folder in which installers are compiled; nothing in it outlives a run.
 pub(super) const SCRATCH: &str = "scratch";
@@ -43,13 +44,14 @@ fn compile_with(makensis: &Path, job: &Job<'_>, roots: &Roots) -> Result<(), Cau
         payload_bytes += contents.len() as u64;
         files::write(&folder.path().join(&member.path), &contents, member.mode)?;
     }
-    let command = format!("makensis {OPTIONS} {}", job.script);
-    let output = run(makensis, folder.path(), job.script, &command)?;
+    let shell = tool::shell_in(folder.path())?;
+    let (options, script) = (OPTIONS.split(' '), job.script);
+    let answer = tool::run(cmd!(shell, "{makensis} {options...} {script}"))?;
     let made = folder.path().join(job.installer);
     let size = fs::metadata(&made).map(|metadata| metadata.len()).unwrap_or(0);
     if size == 0 || size < payload_bytes / 10 {
         let reason = format!("{} has {size} bytes for a payload of {payload_bytes}", job.installer);
-        return Err(Cause::Command { command, reason, output });
+        return Err(answer.refused(reason).into());
     }
     if size > job.size_max {
         return Err(Cause::TooLarge {
@@ -60,29 +62,6 @@ fn compile_with(makensis: &Path, job: &Job<'_>, roots: &Roots) -> Result<(), Cau
     }
     files::copy(&made, &roots.release.join(job.installer), 0o644)?;
     Ok(())
-}
-
-/// Runs the compiler and returns what it printed.
-fn run(makensis: &Path, folder: &Path, script: &str, command: &str) -> Result<String, Cause> {
-    let failed = |reason: String, output: String| Cause::Command {
-        command: command.to_owned(),
-        reason,
-        output,
-    };
-    let shell = Shell::new().map_err(|error| failed(error.to_string(), String::new()))?;
-    shell.change_dir(folder);
-    let options = OPTIONS.split(' ');
-    let output = cmd!(shell, "{makensis} {options...} {script}")
-        .quiet()
-        .ignore_status()
-        .output()
-        .map_err(|error| failed(error.to_string(), String::new()))?;
-    let printed = [output.stdout, output.stderr].concat();
-    let printed = String::from_utf8_lossy(&printed).into_owned();
-    if !output.status.success() {
-        return Err(failed(output.status.to_string(), printed));
-    }
-    Ok(printed)
 }
 
 fn temporary_folder(scratch: &Path) -> Result<tempfile::TempDir, FileError> {

@@ -4,14 +4,14 @@ use super::Cause;
 use super::files;
 use crate::inspect::{self, Rules, Violation};
 use crate::plan::{CargoBuild, Inspect, Roots, Step};
+use crate::tool::{self, ToolError};
 use crate::toolchain::{self, Host};
 use std::path::Path;
-use xshell::{Shell, cmd};
+use xshell::cmd;
 
 /// Runs cargo, which prints to stderr for itself, and lays its products at their places.
 pub(super) fn build(build: &CargoBuild, roots: &Roots) -> Result<(), Cause> {
-    let shell = Shell::new().map_err(|error| failed(String::from("cargo"), &error))?;
-    shell.change_dir(&roots.workspace);
+    let shell = tool::shell_in(&roots.workspace)?;
     let arguments = &build.arguments;
     let mut command = cmd!(shell, "cargo {arguments...}").quiet();
     for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
@@ -23,7 +23,12 @@ pub(super) fn build(build: &CargoBuild, roots: &Roots) -> Result<(), Cause> {
         command = command.env(name, value);
     }
     let line = command.to_string();
-    command.run().map_err(|error| failed(line, &error))?;
+    // What cargo said is already on stderr.
+    command.run().map_err(|error| ToolError {
+        command: line,
+        reason: error.to_string(),
+        output: String::new(),
+    })?;
     for product in &build.products {
         let contents = files::read(&product.from.resolve(roots))?;
         files::write_if_changed(&product.to.resolve(roots), &contents, 0o755)?;
@@ -37,11 +42,6 @@ fn stands_for(removed: &str, name: &str) -> bool {
         Some(beginning) => name.starts_with(beginning),
         None => name == removed,
     }
-}
-
-/// What cargo said is already on stderr.
-fn failed(command: String, error: &xshell::Error) -> Cause {
-    Cause::Command { command, reason: error.to_string(), output: String::new() }
 }
 
 /// Writes a stand-in whose bytes differ from target to target, so that none can be taken for another.

@@ -6,10 +6,11 @@
 //! rust-lld), and cargo passes on [`JOB`], which [`super::cargo_invocation`] wrote. Nothing here plans.
 
 use super::{Host, ToolchainError};
+use crate::tool::{self, Answer};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use xshell::{Shell, cmd};
+use xshell::cmd;
 
 /// The environment variable that holds the [`Job`], as JSON.
 pub const JOB: &str = "XTASK_LINK_JOB";
@@ -111,29 +112,22 @@ fn link(arguments: &[String], job: &str) -> Result<ExitCode, ToolchainError> {
 }
 
 fn spawn(program: &Path, arguments: &[String], folder: &Path) -> Result<ExitCode, ToolchainError> {
-    let start = |error: xshell::Error| ToolchainError::Start {
-        command: program.display().to_string(),
-        reason: error.to_string(),
-    };
-    let shell = Shell::new().map_err(start)?;
-    shell.change_dir(folder);
+    let shell = tool::shell_in(folder)?;
     let (flavor, rest) = arguments.split_at(arguments.len().min(2));
     let response = folder.join("arguments");
     write(&response, &rest.iter().map(|argument| quoted(argument)).collect::<String>())?;
-    let mut command = cmd!(shell, "{program} {flavor...} @arguments").quiet().ignore_status();
+    let mut command = cmd!(shell, "{program} {flavor...} @arguments");
     for variable in ["LIB", "LINK", "_LINK_"] {
         command = command.env_remove(variable);
     }
-    let output = command.output().map_err(start)?;
-    let printed = [output.stdout, output.stderr].concat();
-    let printed = String::from_utf8_lossy(&printed);
+    let Answer { printed, status, .. } = tool::ask(command)?;
     eprint!("{printed}");
     for library in missing_libraries(&printed) {
         eprintln!(
             "xtask as linker: there is no import library for {library}.dll; {HINT}/{library}.def"
         );
     }
-    Ok(if output.status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 const HINT: &str = "list the names it exports in xtask/src/toolchain/self_contained/imports";

@@ -4,7 +4,8 @@
 //! each DLL exports; `startup.rs` is what a C runtime's start files would do, `stdio.rs` what C code is missing in
 //! the DLL. Nothing of Microsoft's is downloaded, and the C runtime is `ucrtbase.dll`, part of Windows 10.
 
-use super::{Host, ToolchainError, run};
+use super::{Host, ToolchainError};
+use crate::tool;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
@@ -48,7 +49,7 @@ const STAMP: &str = "made-from.sha256";
 /// Each file appears under its name only when it is complete, so processes may do this side by side.
 ///
 /// # Errors
-/// [`ToolchainError::File`], [`ToolchainError::Start`] and [`ToolchainError::Command`] (the Rust target is not
+/// [`ToolchainError::File`] and [`ToolchainError::Tool`] (the Rust target is not
 /// installed, for one).
 pub fn install(host: &Host) -> Result<bool, ToolchainError> {
     let stamp = stamp(host);
@@ -81,11 +82,7 @@ pub fn files() -> Vec<String> {
 }
 
 fn make(host: &Host, folder: &Path) -> Result<Vec<String>, ToolchainError> {
-    let shell = Shell::new().map_err(|error| ToolchainError::Start {
-        command: "rust-lld".to_owned(),
-        reason: error.to_string(),
-    })?;
-    shell.change_dir(folder);
+    let shell = tool::shell_in(folder)?;
     let librarian = host.rust_tool("rust-lld");
     for (name, definition) in IMPORTS {
         import_library(&shell, &librarian, folder, name, definition)?;
@@ -107,13 +104,13 @@ fn make(host: &Host, folder: &Path) -> Result<Vec<String>, ToolchainError> {
     for (name, source) in OBJECTS {
         write(&folder.join(format!("{name}.rs")), source)?;
         let options = options.split_whitespace();
-        run(cmd!(
+        tool::run(cmd!(
             shell,
             "{rustc} {options...} --remap-path-prefix={folder}= -o {name}.obj {name}.rs"
         ))?;
     }
     let objects = OBJECTS.map(|(name, _)| format!("{name}.obj"));
-    run(cmd!(
+    tool::run(cmd!(
         shell,
         "{librarian} -flavor link /lib /machine:x64 /out:msvcrt.lib {objects...} ucrtbase.lib"
     ))?;
@@ -128,7 +125,11 @@ fn import_library(
     definition: &str,
 ) -> Result<(), ToolchainError> {
     write(&folder.join(format!("{name}.def")), definition)?;
-    run(cmd!(shell, "{librarian} -flavor link /lib /machine:x64 /def:{name}.def /out:{name}.lib"))
+    tool::run(cmd!(
+        shell,
+        "{librarian} -flavor link /lib /machine:x64 /def:{name}.def /out:{name}.lib"
+    ))?;
+    Ok(())
 }
 
 /// What the files depend on, as a digest.

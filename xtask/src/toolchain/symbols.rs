@@ -3,25 +3,23 @@
 //! The linker of PE programs writes a PDB by itself. For ELF, `rust-objcopy` does it, which rustup brings with the
 //! compiler. The program keeps the name and checksum of the file, by which gdb(1) finds it (".gnu_debuglink").
 
-use super::{Host, ToolchainError, run};
+use super::{Host, ToolchainError};
+use crate::tool;
 use std::path::Path;
-use xshell::{Shell, cmd};
+use xshell::cmd;
 
 /// Writes `program` without symbols to `stripped` and its symbols to `symbols`; all three must differ. The base name
 /// of `symbols` goes into the program.
 ///
 /// # Errors
-/// [`ToolchainError::File`], [`ToolchainError::Start`], [`ToolchainError::Command`].
+/// [`ToolchainError::File`], [`ToolchainError::Tool`].
 pub fn split(
     host: &Host,
     program: &Path,
     stripped: &Path,
     symbols: &Path,
 ) -> Result<(), ToolchainError> {
-    let shell = Shell::new().map_err(|error| ToolchainError::Start {
-        command: "rust-objcopy".to_owned(),
-        reason: error.to_string(),
-    })?;
+    let shell = tool::shell_in(&host.workspace)?;
     let objcopy = host.rust_tool("rust-objcopy");
     for file in [stripped, symbols] {
         let folder = file.parent().unwrap_or(Path::new("."));
@@ -37,6 +35,10 @@ pub fn split(
     for variable in ["LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"] {
         shell.set_var(variable, &libraries);
     }
-    run(cmd!(shell, "{objcopy} --only-keep-debug {program} {symbols}"))?;
-    run(cmd!(shell, "{objcopy} --strip-all --add-gnu-debuglink={symbols} {program} {stripped}"))
+    tool::run(cmd!(shell, "{objcopy} --only-keep-debug {program} {symbols}"))?;
+    tool::run(cmd!(
+        shell,
+        "{objcopy} --strip-all --add-gnu-debuglink={symbols} {program} {stripped}"
+    ))?;
+    Ok(())
 }

@@ -19,7 +19,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let makensis = folder.path().join("makensis");
         // Written by another process: a file that this one has open for writing when it forks cannot be executed.
-        let shell = Shell::new().unwrap();
+        let shell = tool::shell_in(folder.path()).unwrap();
         let text = "#!/bin/sh\nfor script; do :; done\n. ./$script\n";
         let program = "cat > \"$0\" && chmod 755 \"$0\"";
         cmd!(shell, "sh -c {program} {makensis}").stdin(text).quiet().run().unwrap();
