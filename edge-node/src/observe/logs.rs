@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ pub use line::Record;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[repr(u8)]
 pub enum Level {
     /// Each step, for the developer at a problem.
     Trace,
@@ -45,6 +47,16 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every level, from the least to the worst; the position of a level is its discriminant.
+    pub const ALL: [Self; 6] =
+        [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+
+    /// The level of a word, as the config file has it or as a log line has it.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(word))
+    }
+
     /// The word in a log line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -92,7 +104,9 @@ fn append(path: &Path) -> io::Result<File> {
 /// Makes log lines; cheap to clone.
 #[derive(Clone)]
 pub struct Logs {
-    level: Level,
+    /// The least level that is written, by discriminant. Whoever changes it changes nothing else
+    /// that a reader of it relies on, so no order is asked of the processor.
+    level: Arc<AtomicU8>,
     queue: Arc<Queue>,
     dropped: Counter,
 }
@@ -109,6 +123,7 @@ pub struct LogWriter {
 pub fn start(level: Level, sink: Sink) -> io::Result<(Logs, LogWriter)> {
     let queue = Arc::new(Queue::default());
     let dropped = Counter::default();
+    let level = Arc::new(AtomicU8::new(level as u8));
     let logs = Logs { level, queue: Arc::clone(&queue), dropped: dropped.clone() };
     let for_thread = Arc::clone(&queue);
     thread::Builder::new()
@@ -124,8 +139,24 @@ impl Logs {
     ///
     /// Nothing is formatted where the level is not wanted.
     pub fn record(&self, level: Level, source: &str, message: impl fmt::Display) -> Record<'_> {
-        let wanted = (level >= self.level).then_some(self);
-        Record::begin(wanted, level, source, message)
+        Record::begin(self.wants(level).then_some(self), level, source, message)
+    }
+
+    fn wants(&self, level: Level) -> bool {
+        level as u8 >= self.level.load(Ordering::Relaxed)
+    }
+
+    /// The least level that is written.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        let least = usize::from(self.level.load(Ordering::Relaxed));
+        // Only `set_level` and `start` write it, from a `Level`.
+        Level::ALL.get(least).copied().unwrap_or(Level::Fatal)
+    }
+
+    /// From now on, lines below `level` are not made, by no clone of these logs.
+    pub fn set_level(&self, level: Level) {
+        self.level.store(level as u8, Ordering::Relaxed);
     }
 
     /// Lines that were dropped because the queue was full or the sink failed.

@@ -84,14 +84,42 @@ fn a_line_has_the_four_keys_first_and_the_context_behind() {
 
 #[test]
 fn lines_below_the_level_are_not_written() {
-    let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
     let written = lines(Level::Warn, |logs| {
-        for level in levels {
+        for level in Level::ALL {
             logs.record(level, "test", "m").emit();
         }
     });
     let written: Vec<&str> = written.iter().map(|line| line["level"].as_str().unwrap()).collect();
     assert_eq!(written, ["WARN", "ERROR", "FATAL"]);
+}
+
+#[test]
+fn the_level_changes_at_run_time_for_every_clone() {
+    let written = lines(Level::Warn, |logs| {
+        let clone = logs.clone();
+        for level in Level::ALL {
+            clone.set_level(level);
+            assert_eq!(logs.level(), level);
+            for level in Level::ALL {
+                logs.record(level, "test", "m").emit();
+            }
+        }
+    });
+    let written: Vec<&str> = written.iter().map(|line| line["level"].as_str().unwrap()).collect();
+    let words = Level::ALL.map(Level::as_str);
+    let expected: Vec<&str> = (0..6).flat_map(|least| &words[least..]).copied().collect();
+    assert_eq!(written, expected);
+}
+
+#[test]
+fn a_level_is_known_by_its_word() {
+    for level in Level::ALL {
+        assert_eq!(Level::of_word(level.as_str()), Some(level));
+        assert_eq!(Level::of_word(&level.as_str().to_lowercase()), Some(level));
+        let in_config = serde_json::to_value(level).unwrap();
+        assert_eq!(in_config.as_str().and_then(Level::of_word), Some(level));
+    }
+    assert_eq!(Level::of_word("loud"), None);
 }
 
 #[test]
