@@ -51,7 +51,9 @@ impl App {
         logs: &Logs,
         data_routes: impl FnOnce(&Arc<str>, &HttpMetrics, watch::Receiver<Phase>) -> Router,
     ) -> Result<Self, BindError> {
-        let metrics = Arc::new(Metrics::new(logs.dropped()));
+        let mut metrics = Metrics::new(logs.dropped());
+        metrics.add_logs(&logs.counters());
+        let metrics = Arc::new(metrics);
         let data = listener::bind("data", &config.listeners.data)?;
         let admin = listener::bind("admin", &config.listeners.admin)?;
         let guard = Guard::of(admin.address().ip());

@@ -137,16 +137,16 @@ fn load_and_serve(path: &Path, asks: Asks, herald: &mut Herald) -> Result<Exit, 
 }
 
 /// What may block on a slow disk or an odd file, so it is done beside the event loop.
-fn load(path: &Path) -> Result<(Config, Sink), Failure> {
+fn load(path: &Path) -> Result<(Config, Box<dyn Sink>), Failure> {
     let config = config::load(path)?;
-    let sink = logs::sink(config.log.file.as_deref())?;
+    let sink = logs::open(&config.log)?;
     Ok((config, sink))
 }
 
 async fn log_and_serve(
     path: &Path,
     config: &Config,
-    sink: Sink,
+    sink: Box<dyn Sink>,
     asks: mpsc::Receiver<Ask>,
     herald: &mut Herald,
 ) -> Result<Exit, Failure> {

@@ -12,6 +12,7 @@ use crate::build_info;
 use crate::cli::Format;
 use crate::config::{self, LoadError};
 use crate::exit::Exit;
+use crate::observe::logs::{Level, journal};
 
 /// `edge-node version`.
 pub fn version(format: Format) -> Exit {
@@ -65,9 +66,14 @@ pub fn failure(failure: &Failure) {
     tell_person(&text);
 }
 
-/// Text for a person.
+/// Text for a person, who may read it in the journal.
 pub fn tell_person(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+    let mut stderr = io::stderr();
+    let _ = if journal::reads(&stderr) {
+        stderr.write_all(journal::prefixed(text, Level::Error).as_bytes())
+    } else {
+        stderr.write_all(text.as_bytes())
+    };
 }
 
 /// Colours are for terminals whose owner does not object. Source: <https://no-color.org>.

@@ -9,6 +9,7 @@
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -341,6 +342,9 @@ fn a_log_file_takes_the_lines_instead_of_stdout() {
     service.signal(Signal::TERM);
     let (status, stdout) = service.end();
     assert_eq!((status.code(), stdout), (Some(0), Vec::new()));
+    // Nobody but owner and group reads what the service tells.
+    let mode = fs::metadata(folder.path().join("edge.log")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o137, 0, "{mode:o}");
     let log = fs::read_to_string(folder.path().join("edge.log")).unwrap();
     assert!(log.lines().any(|line| line.contains("\"message\":\"stopped\"")), "{log}");
 }
@@ -386,6 +390,7 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
         "edge_node_build_info{",
         "edge_node_connections{listener=\"admin\"} 1",
         "edge_node_log_lines_dropped_total 0",
+        "edge_node_log_rotations_failed_total 0",
         "http_requests_total{listener=\"data\",route=\"/\",method=\"GET\",code=\"200\"} 1",
         "http_requests_total{listener=\"data\",route=\"unmatched\",method=\"GET\",code=\"404\"} 1",
         "http_request_duration_seconds_bucket{le=\"+Inf\",listener=\"data\",route=\"/\",",

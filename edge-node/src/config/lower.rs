@@ -10,6 +10,7 @@ use strict_toml::{ByteSize, Diagnostic, Duration, Spanned};
 
 use super::model::{Config, Listener, Listeners, Log, Shutdown};
 use super::raw;
+use crate::observe::logs::Rotation;
 
 const HEADER_READ_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(600);
@@ -18,6 +19,11 @@ const HEADER_BYTES: RangeInclusive<ByteSize> =
     ByteSize::from_bytes(8 * 1024)..=ByteSize::from_bytes(1024 * 1024);
 const UNREADY_WAIT: RangeInclusive<Duration> = Duration::from_secs(0)..=Duration::from_secs(300);
 const DRAIN_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(0)..=Duration::from_secs(3600);
+/// The smallest holds a few of the longest lines.
+const ROTATE_SIZE: RangeInclusive<ByteSize> =
+    ByteSize::from_bytes(64 * 1024)..=ByteSize::from_bytes(1024 * 1024 * 1024);
+const ROTATE_AGE: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(366 * 24 * 3600);
 
 /// Lowers a config; `folder` is where its relative paths start.
 ///
@@ -30,14 +36,9 @@ pub fn lower(raw: raw::Config, folder: &Path) -> Result<Config, Vec<Diagnostic>>
     let config = Config {
         listeners: Listeners { data: rules.data(data), admin: rules.admin(admin) },
         shutdown: rules.shutdown(shutdown),
-        log: lower_log(log, folder),
+        log: rules.log(log, folder),
     };
     if rules.broken.is_empty() { Ok(config) } else { Err(rules.broken) }
-}
-
-fn lower_log(raw: raw::Log, folder: &Path) -> Log {
-    let raw::Log { level, file } = raw;
-    Log { level, file: file.map(|file| folder.join(file)) }
 }
 
 /// Checks rules and keeps the diagnostics of those that are broken.
@@ -117,6 +118,17 @@ impl Rules {
                 .within("shutdown.drain-timeout", &drain_timeout, &DRAIN_TIMEOUT)
                 .to_std(),
         }
+    }
+
+    fn log(&mut self, raw: raw::Log, folder: &Path) -> Log {
+        let raw::Log { level, file, rotate_size, rotate_age, keep } = raw;
+        let rotation = Rotation {
+            bytes_max: self.within("log.rotate-size", &rotate_size, &ROTATE_SIZE).as_u64(),
+            age_max: rotate_age
+                .map(|age| self.within("log.rotate-age", &age, &ROTATE_AGE).to_std()),
+            keep,
+        };
+        Log { level, file: file.map(|file| folder.join(file)), rotation }
     }
 
     /// The value, with a diagnostic if it is out of range.

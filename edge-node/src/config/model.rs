@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::observe::logs::Level;
+use crate::observe::logs::{Level, Rotation};
 
 /// The whole config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,4 +58,6 @@ pub struct Log {
     pub level: Level,
     /// The file that is appended to; stdout if none.
     pub file: Option<PathBuf>,
+    /// When another file is begun.
+    pub rotation: Rotation,
 }

@@ -129,10 +129,25 @@ pub struct Log {
     /// go to stdout, which a Windows service does not have.
     #[schemars(length(min = 1))]
     pub file: Option<String>,
+    /// Size of the file at which it is renamed to `FILE.1`, `FILE.1` to `FILE.2` and so on, and
+    /// another is begun; 64KiB to 1GiB.
+    pub rotate_size: Spanned<ByteSize>,
+    /// Age of the file's first line at which the same happens, however small the file is; 1m to
+    /// 366d. Without it only the size counts.
+    pub rotate_age: Option<Spanned<Duration>>,
+    /// How many renamed files are kept; the oldest goes first.
+    #[schemars(range(min = 1, max = 100))]
+    pub keep: u8,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: Level::Info, file: None }
+        Self {
+            level: Level::Info,
+            file: None,
+            rotate_size: ByteSize::from_bytes(16 * 1024 * 1024).into(),
+            rotate_age: None,
+            keep: 5,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::observe::logs::Level;
+use crate::observe::logs::{KEEP_MAX, Level, Rotation};
 
 fn read(text: &str) -> Result<Config, Report> {
     let source = Source::new("edge-node.toml", text);
@@ -39,7 +39,11 @@ fn an_empty_text_is_all_defaults() {
                 unready_wait: Duration::from_secs(1),
                 drain_timeout: Duration::from_secs(25),
             },
-            log: Log { level: Level::Info, file: None },
+            log: Log {
+                level: Level::Info,
+                file: None,
+                rotation: Rotation { bytes_max: 16 * 1024 * 1024, age_max: None, keep: 5 },
+            },
         }
     );
 }
@@ -68,6 +72,9 @@ fn every_key_is_read() {
         [log]
         level = "fatal"
         file = "logs/edge.log"
+        rotate-size = "1MiB"
+        rotate-age = "7d"
+        keep = 100
         "#,
     )
     .unwrap();
@@ -92,6 +99,11 @@ fn every_key_is_read() {
             log: Log {
                 level: Level::Fatal,
                 file: Some(Path::new("/etc/edge-node").join("logs/edge.log")),
+                rotation: Rotation {
+                    bytes_max: 1024 * 1024,
+                    age_max: Some(Duration::from_secs(7 * 24 * 3600)),
+                    keep: KEEP_MAX,
+                },
             },
         }
     );
@@ -193,6 +205,9 @@ header-read-timeout = "0s"
 header-bytes-max = "1KiB"
 [shutdown]
 drain-timeout = "2h"
+[log]
+rotate-size = "63KiB"
+rotate-age = "59s"
 "#,
         RANGES,
     );
@@ -216,7 +231,26 @@ error: `shutdown.drain-timeout` is out of range: 2h
   |
 5 | drain-timeout = "2h"
   |                 ^^^^ must be 0s to 1h
+
+error: `log.rotate-size` is out of range: 63KiB
+ --> edge-node.toml:7:15
+  |
+7 | rotate-size = "63KiB"
+  |               ^^^^^^^ must be 64KiB to 1GiB
+
+error: `log.rotate-age` is out of range: 59s
+ --> edge-node.toml:8:14
+  |
+8 | rotate-age = "59s"
+  |              ^^^^^ must be 1m to 366d
 "#;
+
+#[test]
+fn as_many_rotated_files_are_kept_as_have_a_number() {
+    for (keep, is_fine) in [(0, false), (1, true), (KEEP_MAX, true), (KEEP_MAX + 1, false)] {
+        assert_eq!(read(&format!("log.keep = {keep}\n")).is_ok(), is_fine, "{keep}");
+    }
+}
 
 #[test]
 fn two_listeners_on_one_port_are_reported_with_both_places() {

@@ -1,14 +1,13 @@
 //! Log lines: one JSON object a line, made by the caller, written by a thread of its own.
 //!
 //! A line holds `timestamp` (RFC 3339, UTC, microseconds), `level`, `source`, `message` and the
-//! context fields. Between callers and the writer stands the bounded queue of `logs/queue.rs`: a
-//! caller never waits for a pipe or a disk, and a line that finds the queue full is dropped and
-//! counted. Where lines go is decided here; rotation is the business of others.
+//! context fields (`line`). Between callers and the writer stands a bounded `queue`: a caller never
+//! waits for a pipe or a disk, and a line that finds the queue full is dropped and counted. Where
+//! lines go is in `sink`: a stream, which may be the `journal`, or a `file` and its `rotation`.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
@@ -18,12 +17,21 @@ use prometheus_client::metrics::counter::Counter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::queue::Queue;
+use self::line::Line;
+use super::queue::{Bounds, Queue};
 
+mod file;
+pub mod journal;
 mod line;
-mod queue;
+mod rotation;
+mod sink;
 
 pub use line::Record;
+pub use rotation::{KEEP_MAX, Rotation};
+pub use sink::{Complaint, Sink, Stream, open};
+
+/// Lines that may wait for a pipe or a disk.
+const BOUNDS: Bounds = Bounds { entries: 1024, bytes: 1024 * 1024 };
 
 /// How bad it is, from the least to the worst.
 #[derive(
@@ -71,9 +79,6 @@ impl Level {
     }
 }
 
-/// Where lines go.
-pub type Sink = Box<dyn Write + Send>;
-
 /// A log file that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("log file {}: {source}", path.display())]
@@ -84,53 +89,52 @@ pub struct OpenError {
     pub source: io::Error,
 }
 
-/// The sink that `log.file` names: appended to, made if missing; stdout for `None`.
-///
-/// # Errors
-/// When the file cannot be opened for appending.
-pub fn sink(file: Option<&Path>) -> Result<Sink, OpenError> {
-    match file {
-        None => Ok(Box::new(io::stdout())),
-        Some(path) => append(path)
-            .map(|file| -> Sink { Box::new(file) })
-            .map_err(|source| OpenError { path: path.to_owned(), source }),
-    }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
-}
-
 /// Makes log lines; cheap to clone.
 #[derive(Clone)]
 pub struct Logs {
     /// The least level that is written, by discriminant. Whoever changes it changes nothing else
     /// that a reader of it relies on, so no order is asked of the processor.
     level: Arc<AtomicU8>,
-    queue: Arc<Queue>,
-    dropped: Counter,
+    queue: Arc<Queue<Entry>>,
+    counters: LogCounters,
+}
+
+/// What is counted of log lines; clones count together.
+#[derive(Clone, Default)]
+pub struct LogCounters {
+    /// Lines that were dropped because the queue was full or the sink failed.
+    pub dropped: Counter,
+    /// Attempts to rotate that failed, at most one a second.
+    pub rotations_failed: Counter,
 }
 
 /// The writer thread, to be closed when the service ends.
 pub struct LogWriter {
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Entry>>,
+}
+
+/// What the writer is given.
+enum Entry {
+    /// A line.
+    Line(Line),
+    /// Where the lines behind it go.
+    Sink(Box<dyn Sink>),
 }
 
 /// Starts the writer thread; lines below `level` are not made.
 ///
 /// # Errors
 /// When the system refuses a thread.
-pub fn start(level: Level, sink: Sink) -> io::Result<(Logs, LogWriter)> {
-    let queue = Arc::new(Queue::default());
-    let dropped = Counter::default();
+pub fn start(level: Level, sink: Box<dyn Sink>) -> io::Result<(Logs, LogWriter)> {
+    let queue = Arc::new(Queue::new(BOUNDS));
     let level = Arc::new(AtomicU8::new(level as u8));
-    let logs = Logs { level, queue: Arc::clone(&queue), dropped: dropped.clone() };
-    let for_thread = Arc::clone(&queue);
+    let logs = Logs { level, queue: Arc::clone(&queue), counters: LogCounters::default() };
+    let writer = Writer { logs: logs.clone(), sink, told: 0 };
     thread::Builder::new()
         .name("log-writer".to_owned())
-        // It formats nothing: the lines come finished.
+        // It formats little: the lines come finished.
         .stack_size(64 * 1024)
-        .spawn(move || write_until_closed(&for_thread, sink, &dropped))?;
+        .spawn(move || writer.write_until_closed())?;
     Ok((logs, LogWriter { queue }))
 }
 
@@ -159,15 +163,31 @@ impl Logs {
         self.level.store(level as u8, Ordering::Relaxed);
     }
 
+    /// From now on, lines go to `sink`, which [`open`] made; those taken before still go to the
+    /// old one. Opening the same file once more lets go of one that was moved away.
+    ///
+    /// While the old sink is stuck the new one waits.
+    pub fn redirect(&self, sink: Box<dyn Sink>) {
+        // Of several that wait only the last is kept: a writer that is stuck gets no more of them.
+        self.queue.push_instead(Entry::Sink(sink), |entry| matches!(entry, Entry::Sink(_)));
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn counters(&self) -> LogCounters {
+        self.counters.clone()
+    }
+
     /// Lines that were dropped because the queue was full or the sink failed.
     #[must_use]
     pub fn dropped(&self) -> Counter {
-        self.dropped.clone()
+        self.counters.dropped.clone()
     }
 
-    fn push(&self, line: String) {
-        if !self.queue.push(line) {
-            self.dropped.inc();
+    fn push(&self, line: Line) {
+        let bytes = line.text.len();
+        if !self.queue.push(Entry::Line(line), bytes) {
+            self.counters.dropped.inc();
         }
     }
 }
@@ -180,42 +200,61 @@ impl LogWriter {
     }
 }
 
-fn write_until_closed(queue: &Queue, mut sink: Sink, dropped: &Counter) {
-    let mut is_torn = false;
-    while let Some(lines) = queue.take() {
-        for mut line in lines {
-            if is_torn {
-                // What stands there of the line that failed must not swallow this one.
-                line.insert(0, '\n');
-            }
-            match write_line(&mut sink, line.as_bytes()) {
-                Ok(()) => is_torn = false,
-                Err(written) => {
-                    if written > 0 {
-                        is_torn = line.as_bytes()[written - 1] != b'\n';
-                    }
-                    dropped.inc();
-                }
-            }
-        }
-        // Buffered bytes that are lost here belong to lines which cannot be told apart any more.
-        let _ = sink.flush();
-    }
-    queue.finish();
+/// What the writer thread works with.
+struct Writer {
+    /// For the lines about the log itself.
+    logs: Logs,
+    sink: Box<dyn Sink>,
+    /// Dropped lines that the log tells of.
+    told: u64,
 }
 
-/// Writes a line; the number of bytes that were written if it failed.
-fn write_line(sink: &mut Sink, line: &[u8]) -> Result<(), usize> {
-    let mut written = 0;
-    while written < line.len() {
-        match sink.write(&line[written..]) {
-            Ok(0) => return Err(written),
-            Ok(length) => written += length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_unwritable) => return Err(written),
+impl Writer {
+    fn write_until_closed(mut self) {
+        let queue = Arc::clone(&self.logs.queue);
+        while let Some(entries) = queue.take() {
+            self.sink.begin();
+            for entry in entries {
+                match entry {
+                    Entry::Line(line) => self.write(&line),
+                    Entry::Sink(sink) => {
+                        self.sink.end();
+                        self.sink = sink;
+                    }
+                }
+            }
+            self.sink.end();
+        }
+        queue.finish();
+    }
+
+    fn write(&mut self, line: &Line) {
+        match self.sink.write(line) {
+            Ok(()) => self.tell_about_the_log(),
+            Err(_lost) => drop(self.logs.counters.dropped.inc()),
         }
     }
-    Ok(())
+
+    /// Once lines can be written, those who read them learn what they cannot see in them. A line of
+    /// this kind that is lost itself is not counted, or there would be no end of it.
+    fn tell_about_the_log(&mut self) {
+        if let Some(Complaint { message, error, is_repeated }) = self.sink.complaint() {
+            self.logs.counters.rotations_failed.inc();
+            let record = self.logs.record(Level::Warn, "logs", message).field("error", error);
+            if let (Some(line), false) = (record.finish(), is_repeated) {
+                let _ = self.sink.write(&line);
+            }
+        }
+        let dropped = self.logs.counters.dropped.get();
+        if dropped > self.told {
+            let lines = dropped - self.told;
+            let record = self.logs.record(Level::Warn, "logs", "log lines were dropped");
+            let written = record.value("lines", lines).finish().map(|line| self.sink.write(&line));
+            if !matches!(written, Some(Err(_))) {
+                self.told = dropped;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::exposition::Exposition;
+use super::logs::LogCounters;
 use super::process::ProcessCollector;
 use crate::build_info;
 
@@ -84,6 +85,15 @@ impl Metrics {
         let http = HttpMetrics::register(&mut registry);
         registry.register_collector(Box::new(ProcessCollector::new()));
         Self { registry, http }
+    }
+
+    /// Adds what is counted of logs beside the dropped lines.
+    pub fn add_logs(&mut self, counters: &LogCounters) {
+        self.registry.register(
+            "edge_node_log_rotations_failed",
+            "Attempts to rotate the log file that failed, at most one a second",
+            counters.rotations_failed.clone(),
+        );
     }
 
     /// What is counted of requests.

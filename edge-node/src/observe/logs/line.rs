@@ -3,6 +3,7 @@
 //! The clock of log lines is read here and nowhere else.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,10 +24,32 @@ const END: &str = ",\"truncated\":true}\n";
 /// duplicate key.
 const RESERVED: [&str; 5] = ["timestamp", "level", "source", "message", "truncated"];
 
+/// What every line begins with, before its time stamp.
+const BEGIN: &str = "{\"timestamp\":\"";
+
+/// A finished log line, its newline included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The level that is in the text.
+    pub level: Level,
+    /// The text.
+    pub text: String,
+}
+
+/// How long ago a line was made, in the eyes of the clock; zero if that is in the future. `None`
+/// for what is no line of ours, or the end of one.
+pub fn age(line: &[u8]) -> Option<Duration> {
+    let rest = line.strip_prefix(BEGIN.as_bytes())?;
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    let made: Timestamp = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
+    Some(Duration::try_from(Timestamp::now().duration_since(made)).unwrap_or_default())
+}
+
 /// A log line in the making; nothing is written before [`Record::emit`].
 #[must_use = "a line is written by `emit`"]
 pub struct Record<'a> {
     logs: Option<&'a Logs>,
+    level: Level,
     line: String,
     truncated: bool,
 }
@@ -38,12 +61,12 @@ impl<'a> Record<'a> {
         source: &str,
         message: impl fmt::Display,
     ) -> Self {
-        let mut record = Self { logs, line: String::new(), truncated: false };
+        let mut record = Self { logs, level, line: String::new(), truncated: false };
         if logs.is_some() {
             let mut message = message.to_string();
             record.truncated = cut(&mut message, MESSAGE_BYTES_MAX);
             record.line = format!(
-                "{{\"timestamp\":\"{:.6}\",\"level\":\"{}\",\"source\":{},\"message\":{}",
+                "{BEGIN}{:.6}\",\"level\":\"{}\",\"source\":{},\"message\":{}",
                 Timestamp::now(),
                 level.as_str(),
                 json(source),
@@ -77,10 +100,18 @@ impl<'a> Record<'a> {
     }
 
     /// Hands the line to the writer; never blocks.
-    pub fn emit(mut self) {
+    pub fn emit(self) {
         let Some(logs) = self.logs else { return };
+        if let Some(line) = self.finish() {
+            logs.push(line);
+        }
+    }
+
+    /// The line, if its level is wanted.
+    pub(super) fn finish(mut self) -> Option<Line> {
+        self.logs?;
         self.line.push_str(if self.truncated { END } else { "}\n" });
-        logs.push(self.line);
+        Some(Line { level: self.level, text: self.line })
     }
 }
 

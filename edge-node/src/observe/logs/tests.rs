@@ -1,5 +1,6 @@
 //! The shape of a line, its bounds, and what happens when nobody reads.
 
+use std::io::Write;
 use std::sync::mpsc;
 use std::sync::{Condvar, Mutex};
 
@@ -7,7 +8,6 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::line::LINE_BYTES_MAX;
-use super::queue::{BYTES_MAX, LINES_MAX};
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ impl Write for Memory {
 /// The lines written by `speak`.
 fn lines(level: Level, speak: impl FnOnce(&Logs)) -> Vec<Value> {
     let memory = Memory::default();
-    let (logs, writer) = start(level, Box::new(memory.clone())).unwrap();
+    let (logs, writer) = start(level, Box::new(Stream::new(memory.clone()))).unwrap();
     speak(&logs);
     writer.close(PATIENCE);
     let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
@@ -40,7 +40,7 @@ fn lines(level: Level, speak: impl FnOnce(&Logs)) -> Vec<Value> {
 
 /// Logs for tests of other rooms, which look at other things: written to nowhere.
 pub(crate) fn silent() -> Logs {
-    start(Level::Fatal, Box::new(io::sink())).unwrap().0
+    start(Level::Fatal, Box::new(Stream::new(io::sink()))).unwrap().0
 }
 
 /// Logs for tests of other rooms, each line sent to the test as it is written.
@@ -56,13 +56,13 @@ pub(crate) fn heard() -> (Logs, mpsc::Receiver<Value>) {
         }
     }
     let (sender, receiver) = mpsc::channel();
-    (start(Level::Trace, Box::new(Speaker(sender))).unwrap().0, receiver)
+    (start(Level::Trace, Box::new(Stream::new(Speaker(sender)))).unwrap().0, receiver)
 }
 
 #[test]
 fn a_line_has_the_four_keys_first_and_the_context_behind() {
     let memory = Memory::default();
-    let (logs, writer) = start(Level::Info, Box::new(memory.clone())).unwrap();
+    let (logs, writer) = start(Level::Info, Box::new(Stream::new(memory.clone()))).unwrap();
     logs.record(Level::Warn, "app", "it's \"odd\"")
         .field("address", "[::1]:8080")
         .value("seconds", 1.5)
@@ -160,10 +160,10 @@ fn a_full_pipe_blocks_nobody_and_each_dropped_line_is_counted() {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let (reached, at_the_pipe) = mpsc::channel();
     let (logs, writer) =
-        start(Level::Info, Box::new(Pipe { gate: gate.clone(), reached })).unwrap();
+        start(Level::Info, Box::new(Stream::new(Pipe { gate: gate.clone(), reached }))).unwrap();
     logs.record(Level::Info, "test", "the line the writer is stuck with").emit();
     at_the_pipe.recv_timeout(PATIENCE).unwrap();
-    for _ in 0..LINES_MAX {
+    for _ in 0..BOUNDS.entries {
         logs.record(Level::Info, "test", "fits").emit();
     }
     assert_eq!(logs.dropped().get(), 0);
@@ -179,19 +179,10 @@ fn a_full_pipe_blocks_nobody_and_each_dropped_line_is_counted() {
 }
 
 #[test]
-fn the_queue_is_bounded_in_bytes_too() {
-    let queue = Queue::default();
-    assert!(queue.push("x".repeat(BYTES_MAX)));
-    assert!(!queue.push("x".to_owned()));
-    queue.take();
-    assert!(queue.push("x".to_owned()));
-}
-
-#[test]
 fn closing_does_not_wait_longer_than_its_patience() {
     let (reached, at_the_pipe) = mpsc::channel();
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
-    let (logs, writer) = start(Level::Info, Box::new(Pipe { gate, reached })).unwrap();
+    let (logs, writer) = start(Level::Info, Box::new(Stream::new(Pipe { gate, reached }))).unwrap();
     logs.record(Level::Info, "test", "stuck").emit();
     at_the_pipe.recv_timeout(PATIENCE).unwrap();
     writer.close(Duration::from_millis(1));
@@ -210,7 +201,7 @@ fn a_failing_sink_is_counted() {
             Ok(())
         }
     }
-    let (logs, writer) = start(Level::Info, Box::new(Full)).unwrap();
+    let (logs, writer) = start(Level::Info, Box::new(Stream::new(Full))).unwrap();
     logs.record(Level::Info, "test", "lost").emit();
     writer.close(PATIENCE);
     assert_eq!(logs.dropped().get(), 1);
@@ -238,34 +229,57 @@ fn a_line_that_was_half_written_does_not_swallow_the_next() {
     }
     let memory = Memory::default();
     let sink = Filling { memory: memory.clone(), calls: 0 };
-    let (logs, writer) = start(Level::Info, Box::new(sink)).unwrap();
+    let (logs, writer) = start(Level::Info, Box::new(Stream::new(sink))).unwrap();
     for message in ["half", "not at all", "whole", "after"] {
         logs.record(Level::Info, "test", message).emit();
     }
     writer.close(PATIENCE);
     let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<_> = text.lines().map(serde_json::from_str::<Value>).collect();
-    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines.len(), 4, "{text}");
     assert!(lines[0].is_err(), "{text}");
-    for (line, message) in lines[1..].iter().zip(["whole", "after"]) {
+    for (line, message) in lines[1..].iter().zip(["whole", "log lines were dropped", "after"]) {
         assert_eq!(line.as_ref().unwrap()["message"], message, "{text}");
     }
+    assert_eq!(lines[2].as_ref().unwrap()["lines"], 2, "{text}");
     assert_eq!(logs.dropped().get(), 2);
 }
 
 #[test]
-fn a_file_is_appended_to() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("log");
-    std::fs::write(&path, "before\n").unwrap();
-    sink(Some(&path)).unwrap().write_all(b"after\n").unwrap();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\nafter\n");
+fn the_journal_gets_the_priority_before_each_line() {
+    let memory = Memory::default();
+    let (logs, writer) = start(Level::Trace, Box::new(Stream::to_journal(memory.clone()))).unwrap();
+    for level in Level::ALL {
+        logs.record(level, "test", "m").emit();
+    }
+    writer.close(PATIENCE);
+    let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+    for (line, level) in text.lines().zip(Level::ALL) {
+        let json = line.strip_prefix(&format!("<{}>", journal::priority(level))).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(json).unwrap()["level"], level.as_str());
+    }
+    assert_eq!(text.lines().count(), 6);
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_named() {
-    let path = Path::new("missing").join("edge.log");
-    let Err(error) = sink(Some(&path)) else { panic!("it was opened") };
+fn lines_go_elsewhere_from_the_one_after_the_change() {
+    let (before, after) = (Memory::default(), Memory::default());
+    let (logs, writer) = start(Level::Info, Box::new(Stream::new(before.clone()))).unwrap();
+    logs.record(Level::Info, "test", "1").emit();
+    logs.redirect(Box::new(Stream::new(after.clone())));
+    logs.record(Level::Info, "test", "2").emit();
+    writer.close(PATIENCE);
+    for (memory, message) in [(before, "1"), (after, "2")] {
+        let line: Value = serde_json::from_slice(&memory.0.lock().unwrap()).unwrap();
+        assert_eq!(line["message"], message);
+    }
+}
+
+#[test]
+fn a_log_file_that_cannot_be_opened_is_named() {
+    let path = std::path::Path::new("missing").join("edge.log");
+    let log = crate::config::Log { file: Some(path.clone()), ..crate::config::defaults().log };
+    let Err(error) = open(&log) else { panic!("it was opened") };
     assert_eq!(error.source.kind(), io::ErrorKind::NotFound);
     assert_eq!(error.to_string(), format!("log file {}: {}", path.display(), error.source));
 }
