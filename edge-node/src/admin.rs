@@ -1,9 +1,11 @@
-//! The admin listener's routes: `/livez`, `/readyz` and `/metrics`, for supervisors and scrapers.
+//! The admin listener's routes: `/livez`, `/readyz` and `/metrics` for supervisors and scrapers,
+//! `/v1/reload` for operators.
 //!
 //! Live means that the process answers, ready that it wants requests: two questions, two
-//! answers. Nothing here changes the service.
+//! answers. A reload is asked for here and done elsewhere; nothing else changes the service.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,22 +13,31 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
-use tokio::sync::watch;
+use axum::routing::{any, get, post};
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::host_header;
 use crate::observe::exposition::Exposition;
 use crate::observe::metrics::{Metrics, measure};
 use crate::phase::Phase;
+use crate::reload::{self, Applied, Outcome};
+use crate::report;
 
 /// Plain text, to the letter.
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the routes answer from.
 #[derive(Clone)]
-struct Admin {
-    metrics: Arc<Metrics>,
-    phases: watch::Receiver<Phase>,
+pub struct Admin {
+    /// What is scraped.
+    pub metrics: Arc<Metrics>,
+    /// What decides readiness.
+    pub phases: watch::Receiver<Phase>,
+    /// Where a reload is asked for.
+    pub reloads: mpsc::Sender<reload::Request>,
+    /// The config file, to name it.
+    pub config: Arc<Path>,
 }
 
 /// Whom the admin listener answers.
@@ -48,13 +59,8 @@ impl Guard {
 }
 
 /// The router of the admin listener.
-pub fn routes(
-    listener: &Arc<str>,
-    guard: Guard,
-    metrics: &Arc<Metrics>,
-    phases: watch::Receiver<Phase>,
-) -> Router {
-    let http = metrics.http();
+pub fn routes(listener: &Arc<str>, guard: Guard, admin: Admin) -> Router {
+    let http = admin.metrics.http();
     let meter = |route| from_fn_with_state(http.route(listener, route), measure);
     let admit = || from_fn_with_state(guard, admit);
     // The meter is the outermost layer: what is refused is counted as well.
@@ -62,8 +68,9 @@ pub fn routes(
         .route("/livez", get(livez).layer(admit()).layer(meter("/livez")))
         .route("/readyz", get(readyz).layer(admit()).layer(meter("/readyz")))
         .route("/metrics", get(scrape).layer(admit()).layer(meter("/metrics")))
+        .route("/v1/reload", post(reload_config).layer(admit()).layer(meter("/v1/reload")))
         .fallback_service(any(not_found).layer(admit()).layer(meter("unmatched")))
-        .with_state(Admin { metrics: Arc::clone(metrics), phases })
+        .with_state(admin)
 }
 
 async fn livez() -> impl IntoResponse {
@@ -93,6 +100,74 @@ async fn scrape(State(admin): State<Admin>, headers: HeaderMap) -> Response {
 
 async fn not_found() -> impl IntoResponse {
     text(StatusCode::NOT_FOUND, "not found: try /livez, /readyz or /metrics\n".to_owned())
+}
+
+/// Reads the config again; 200 with what changed, or 422 with what `edge-node check` prints, both
+/// as JSON to who accepts it.
+async fn reload_config(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    if is_from_elsewhere(&headers) {
+        let refusal = "forbidden: a page of another origin may not ask for this\n".to_owned();
+        return text(StatusCode::FORBIDDEN, refusal).into_response();
+    }
+    let (answer, outcome) = oneshot::channel();
+    let outcome = match admin.reloads.try_send(reload::Request { answer }) {
+        // A service that drains drops the request.
+        Ok(()) => outcome.await.ok(),
+        Err(_full_or_closed) => None,
+    };
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let wants_json = accept.is_some_and(|accept| accept.contains("application/json"));
+    match outcome {
+        Some(outcome) if wants_json => tell_program(&admin.config, &outcome),
+        Some(outcome) => tell_person(&outcome),
+        None => {
+            let refusal = "unavailable: too many reloads, or the service stops\n".to_owned();
+            text(StatusCode::SERVICE_UNAVAILABLE, refusal).into_response()
+        }
+    }
+}
+
+fn tell_program(config: &Path, outcome: &Outcome) -> Response {
+    let (code, verdict) = match outcome {
+        Ok(Applied { changed, needs_restart }) => {
+            let mut verdict = report::verdict(config, json!([]));
+            verdict["changed"] = json!(changed);
+            verdict["needs-restart"] = json!(needs_restart);
+            (StatusCode::OK, verdict)
+        }
+        Err(failure) => {
+            let verdict = report::verdict(config, report::failure_json(failure));
+            (StatusCode::UNPROCESSABLE_ENTITY, verdict)
+        }
+    };
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (code, headers, format!("{verdict:#}\n")).into_response()
+}
+
+fn tell_person(outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(applied) => text(StatusCode::OK, applied_text(applied)).into_response(),
+        Err(failure) => {
+            let report = report::failure_text(failure, false);
+            text(StatusCode::UNPROCESSABLE_ENTITY, report).into_response()
+        }
+    }
+}
+
+fn applied_text(applied: &Applied) -> String {
+    let list =
+        |names: &[&str]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    let mut text = format!("reloaded, changed: {}\n", list(&applied.changed));
+    if !applied.needs_restart.is_empty() {
+        text += &format!("needs a restart: {}\n", list(&applied.needs_restart));
+    }
+    text
+}
+
+/// True for a request that a web page of another origin makes a browser send: those carry
+/// `Origin`, and what we serve is no page that could send one itself.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN)
 }
 
 fn text(code: StatusCode, body: String) -> impl IntoResponse + use<> {

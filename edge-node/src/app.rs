@@ -2,6 +2,8 @@
 //!
 //! The only file that knows all parts. Who asks and who is told is the host's business.
 
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,43 +11,95 @@ use axum::Router;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use self::running::Running;
 use crate::admin::{self, Guard};
 use crate::config::{Config, Shutdown};
 use crate::exit::Exit;
 use crate::gateway;
 use crate::host::{Ask, Herald, Stop};
-use crate::listener::{self, BindError, Bound, Cut, Serving};
+use crate::listener::{self, BindError, Bound, Cut, LAST_CALL, Serving};
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, Metrics};
 use crate::phase::{Event, Phase};
+use crate::reload;
+
+mod running;
 
 /// How long the admin listener may take to end its connections once all else is done.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
+/// Requests to reload that may wait for their turn.
+const RELOADS_MAX: usize = 8;
+
 /// The service, bound and not yet answering.
 pub struct App {
-    data: (Bound, Router),
-    admin: (Bound, Router),
+    config: Config,
+    path: PathBuf,
+    data: Bound,
+    admin: Bound,
+    parts: Parts,
+    requests: mpsc::Receiver<reload::Request>,
+}
+
+/// What listeners are served with, whenever they are bound.
+struct Parts {
+    data_routes: Router,
     metrics: Arc<Metrics>,
-    shutdown: Shutdown,
+    phases: watch::Receiver<Phase>,
+    requests: mpsc::Sender<reload::Request>,
+    path: Arc<Path>,
     logs: Logs,
+}
+
+impl Parts {
+    fn serve_data(&self, bound: Bound) -> Serving {
+        let routes = self.data_routes.clone();
+        self.serve(bound, routes)
+    }
+
+    fn serve_admin(&self, bound: Bound) -> Serving {
+        let routes = admin::routes(
+            bound.name(),
+            Guard::of(bound.address().ip()),
+            admin::Admin {
+                metrics: Arc::clone(&self.metrics),
+                phases: self.phases.clone(),
+                reloads: self.requests.clone(),
+                config: Arc::clone(&self.path),
+            },
+        );
+        self.serve(bound, routes)
+    }
+
+    fn serve(&self, bound: Bound, routes: Router) -> Serving {
+        self.logs
+            .record(Level::Info, "app", "listening")
+            .field("listener", bound.name())
+            .field("address", bound.address())
+            .emit();
+        bound.serve(routes, &self.metrics.http(), &self.logs)
+    }
 }
 
 impl App {
     /// Puts the service together and binds its listeners; must be called inside the runtime.
     ///
+    /// `path` is where a reload reads the config again.
+    ///
     /// # Errors
     /// The first listener that cannot be bound.
     pub fn build(
+        path: &Path,
         config: &Config,
         phases: watch::Receiver<Phase>,
         logs: &Logs,
     ) -> Result<Self, BindError> {
-        Self::build_with(config, phases, logs, gateway::routes)
+        Self::build_with(path, config, phases, logs, gateway::routes)
     }
 
     /// [`App::build`] with other routes behind the data listener, for tests.
     fn build_with(
+        path: &Path,
         config: &Config,
         phases: watch::Receiver<Phase>,
         logs: &Logs,
@@ -56,41 +110,40 @@ impl App {
         let metrics = Arc::new(metrics);
         let data = listener::bind("data", &config.listeners.data)?;
         let admin = listener::bind("admin", &config.listeners.admin)?;
-        let guard = Guard::of(admin.address().ip());
-        let data_routes = data_routes(data.name(), &metrics.http(), phases.clone());
-        let admin_routes = admin::routes(admin.name(), guard, &metrics, phases);
-        Ok(Self {
-            data: (data, data_routes),
-            admin: (admin, admin_routes),
+        let (sender, requests) = mpsc::channel(RELOADS_MAX);
+        let parts = Parts {
+            data_routes: data_routes(data.name(), &metrics.http(), phases.clone()),
             metrics,
-            shutdown: config.shutdown,
+            phases,
+            requests: sender,
+            path: path.into(),
             logs: logs.clone(),
-        })
+        };
+        Ok(Self { config: config.clone(), path: path.to_owned(), data, admin, parts, requests })
     }
 
-    /// Serves until asked to stop, then drains; a second request to stop cuts the drain short.
+    /// Serves and does what it is asked until that is to stop, then drains; a second request to
+    /// stop cuts the drain short.
     pub async fn run(self, mut asks: mpsc::Receiver<Ask>, herald: &mut Herald) -> Exit {
-        let Self { data, admin, metrics, shutdown, logs } = self;
-        let serve = |(bound, routes): (Bound, Router)| {
-            logs.record(Level::Info, "app", "listening")
-                .field("listener", bound.name())
-                .field("address", bound.address())
-                .emit();
-            bound.serve(routes, &metrics.http(), &logs)
-        };
-        let (data, admin) = (serve(data), serve(admin));
+        let Self { config, path, data, admin, parts, mut requests } = self;
+        let (data, admin) = (parts.serve_data(data), parts.serve_admin(admin));
+        let logs = parts.logs.clone();
+        let mut running = Running { config, path, data, admin, parts, retiring: VecDeque::new() };
         herald.advance(Event::Bound);
         logs.record(Level::Info, "app", "serving").emit();
 
-        let asked_by = serve_until_stopped(&mut asks, herald, &logs).await;
+        let asked_by = running.until_stopped(&mut asks, &mut requests, herald).await;
+        // Whoever still waits for a reload is told that none comes.
+        drop(requests);
         herald.advance(Event::StopAsked);
+        let Shutdown { unready_wait, drain_timeout } = running.config.shutdown;
         logs.record(Level::Info, "app", "draining")
             .field("asked-by", asked_by)
-            .value("unready-wait-seconds", shutdown.unready_wait.as_secs_f64())
-            .value("drain-timeout-seconds", shutdown.drain_timeout.as_secs_f64())
+            .value("unready-wait-seconds", unready_wait.as_secs_f64())
+            .value("drain-timeout-seconds", drain_timeout.as_secs_f64())
             .emit();
         tokio::select! {
-            () = drain(data, admin, shutdown, &logs) => Exit::Clean,
+            () = drain(running, &logs) => Exit::Clean,
             Some(stop) = next_stop(&mut asks) => {
                 logs.record(Level::Warn, "app", "drain cut short by a second request to stop")
                     .field("asked-by", stop.as_str())
@@ -98,35 +151,6 @@ impl App {
                 Exit::Forced
             }
             never = herald.beat_on() => match never {},
-        }
-    }
-}
-
-/// Does what is asked until that is to stop; the word for who asked.
-async fn serve_until_stopped(
-    asks: &mut mpsc::Receiver<Ask>,
-    herald: &mut Herald,
-    logs: &Logs,
-) -> &'static str {
-    loop {
-        let ask = tokio::select! {
-            ask = asks.recv() => ask,
-            never = herald.tell_until_heard() => match never {},
-        };
-        match ask {
-            None => return "host-gone",
-            Some(Ask::Stop(stop)) => return stop.as_str(),
-            Some(Ask::Pause) => {
-                herald.advance(Event::PauseAsked);
-                logs.record(Level::Info, "app", "paused, requests are refused").emit();
-            }
-            Some(Ask::Resume) => {
-                herald.advance(Event::ResumeAsked);
-                logs.record(Level::Info, "app", "serving").emit();
-            }
-            Some(Ask::Reload) => {
-                logs.record(Level::Warn, "app", "the config is read at the start only").emit();
-            }
         }
     }
 }
@@ -142,21 +166,38 @@ async fn next_stop(asks: &mut mpsc::Receiver<Ask>) -> Option<Stop> {
 
 /// Lets watchers of `/readyz` go away, then drains the data listener, and last the admin
 /// listener, which tells of all that until its end.
-async fn drain(data: Serving, admin: Serving, shutdown: Shutdown, logs: &Logs) {
-    tokio::time::sleep(shutdown.unready_wait).await;
+async fn drain(running: Running, logs: &Logs) {
+    let Running { config, data, admin, retiring, .. } = running;
+    let Shutdown { unready_wait, drain_timeout } = config.shutdown;
+    // New connections are still taken, and left again with their first answer.
+    data.leave();
+    tokio::time::sleep(unready_wait).await;
+    let retired = Running::join_retiring(retiring, Instant::now() + drain_timeout);
+    tokio::join!(drain_and_tell("data", data, LAST_CALL, drain_timeout, logs), retired);
+    // A scraper that reads too slowly is no reason to stop late.
+    let _ = admin.drain(Duration::ZERO, ADMIN_DRAIN).await;
+}
+
+/// Drains a listener and says what came of it.
+async fn drain_and_tell(
+    name: &str,
+    serving: Serving,
+    last_call: Duration,
+    timeout: Duration,
+    logs: &Logs,
+) {
     let start = Instant::now();
-    match data.drain(start + shutdown.drain_timeout).await {
+    match serving.drain(last_call, timeout).await {
         Ok(()) => logs
             .record(Level::Info, "app", "drained")
-            .value("seconds", start.elapsed().as_secs_f64())
-            .emit(),
+            .field("listener", name)
+            .value("seconds", start.elapsed().as_secs_f64()),
         Err(Cut(connections)) => logs
             .record(Level::Warn, "app", "drain timeout passed, connections are cut")
-            .value("connections", connections)
-            .emit(),
+            .field("listener", name)
+            .value("connections", connections),
     }
-    // A scraper that reads too slowly is no reason to stop late.
-    let _ = admin.drain(Instant::now() + ADMIN_DRAIN).await;
+    .emit();
 }
 
 #[cfg(test)]

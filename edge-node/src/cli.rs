@@ -22,9 +22,17 @@ pub struct Cli {
 pub enum Command {
     /// Run the service until it is asked to stop
     ///
-    /// In a terminal, Ctrl-C or closing it stops it. Under systemd (Type=notify) it reports its phase to the
-    /// service manager. Started by the Windows service control manager, it registers as a
-    /// service. A first request to stop drains: /readyz answers 503, then no new connection is
+    /// In a terminal, Ctrl-C or closing it stops it. Under systemd (Type=notify or notify-reload) it
+    /// reports its phase to the service manager. Started by the Windows service control manager,
+    /// it registers as a service that can be paused and continued.
+    ///
+    /// The config is read again on SIGHUP, unless the process has a controlling terminal, whose
+    /// end that signal then means; on the service manager's ParamChange; and on
+    /// `POST /v1/reload` at the admin listener. A config with mistakes changes nothing. No request
+    /// is lost: what a listener that moves has begun, it finishes. What [log] says but for the
+    /// level needs a restart.
+    ///
+    /// A first request to stop drains: /readyz answers 503, then no new connection is
     /// taken, then requests in flight finish or shutdown.drain-timeout passes. A second request
     /// to stop, sent once the drain has begun, ends the process at once; two signals sent
     /// together may count as one.

@@ -166,13 +166,20 @@ impl Herald {
         self.phases.subscribe()
     }
 
+    /// The phase.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        *self.phases.borrow()
+    }
+
     /// Changes the phase as the event demands and tells the host; an event that does not apply
-    /// changes nothing.
-    pub fn advance(&mut self, event: Event) {
-        let Some(phase) = self.phases.borrow().after(event) else { return };
+    /// changes nothing, and false is what tells of it.
+    pub fn advance(&mut self, event: Event) -> bool {
+        let Some(phase) = self.phase().after(event) else { return false };
         self.phases.send_replace(phase);
         self.checkpoint = u32::from(phase.wait_hint().is_some());
         self.announce();
+        true
     }
 
     /// True while the host does not know the phase because it could not be told.
@@ -194,7 +201,7 @@ impl Herald {
     /// Shows the host that a pending phase makes progress; a settled one is told again only where
     /// the host could not be told before.
     pub fn beat(&mut self) {
-        let is_pending = self.phases.borrow().wait_hint().is_some();
+        let is_pending = self.phase().wait_hint().is_some();
         if is_pending {
             self.checkpoint = self.checkpoint.saturating_add(1);
         }
@@ -228,8 +235,7 @@ impl Herald {
     }
 
     fn tell(&mut self, is_reloading: bool) {
-        let phase = *self.phases.borrow();
-        let status = Status { phase, checkpoint: self.checkpoint, is_reloading };
+        let status = Status { phase: self.phase(), checkpoint: self.checkpoint, is_reloading };
         let Err(error) = self.ear.announce(status) else {
             self.untold = None;
             return;

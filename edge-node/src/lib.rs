@@ -16,6 +16,7 @@ mod host_header;
 pub mod listener;
 pub mod observe;
 pub mod phase;
+pub mod reload;
 mod report;
 mod start;
 #[cfg(windows)]
@@ -158,7 +159,7 @@ async fn log_and_serve(
         .field("commit", build_info::COMMIT)
         .field("config", path.display())
         .emit();
-    let result = match App::build(config, herald.watch(), &logs) {
+    let result = match App::build(path, config, herald.watch(), &logs) {
         Ok(app) => Ok(app.run(asks, herald).await),
         Err(error) => Err(Failure::from(error)),
     };

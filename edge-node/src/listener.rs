@@ -2,32 +2,40 @@
 //!
 //! The same for every listener of the service; what is answered is the router it is given.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::routing::RouterIntoService;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::paced::Paced;
 use self::shortage::{Reaction, Shortage};
+use self::slots::{Slot, Slots};
 use crate::config::Listener as Settings;
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, Raised};
 
 mod paced;
 mod shortage;
+mod slots;
 
 /// Connections the kernel holds for us while all slots are taken.
 const BACKLOG: u32 = 1024;
@@ -39,6 +47,10 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How often it is said at most that every slot is taken: peers can bring it about at will.
 const CAP_WARNING_EVERY: Duration = Duration::from_secs(60);
 
+/// How long an idle connection is left open at least once its listener drains: what its client
+/// sent before is on its way or waits in the kernel.
+pub const LAST_CALL: Duration = Duration::from_millis(50);
+
 /// A listener that could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("listener `{name}` cannot bind {address}: {source}")]
@@ -49,6 +61,8 @@ pub struct BindError {
     pub address: SocketAddr,
     /// Why.
     pub source: io::Error,
+    /// True where the port is one that this service has bound itself.
+    pub is_held_by_us: bool,
 }
 
 impl BindError {
@@ -57,7 +71,12 @@ impl BindError {
     pub fn help(&self) -> String {
         let (name, port) = (&self.name, self.address.port());
         let kind = self.source.kind();
-        if kind == io::ErrorKind::AddrInUse {
+        if kind == io::ErrorKind::AddrInUse && self.is_held_by_us {
+            format!(
+                "port {port} is in use by this service itself: restart it to change only the \
+                 address or to exchange ports, or set another `port` under [listeners.{name}]"
+            )
+        } else if kind == io::ErrorKind::AddrInUse {
             format!(
                 "another program has port {port}: stop it, or set another `port` under \
                  [listeners.{name}]"
@@ -101,7 +120,9 @@ pub fn bind(name: &str, settings: &Settings) -> Result<Bound, BindError> {
         Ok((address, listener)) => {
             Ok(Bound { name, address, listener, settings: settings.clone() })
         }
-        Err(source) => Err(BindError { name, address: settings.address, source }),
+        Err(source) => {
+            Err(BindError { name, address: settings.address, source, is_held_by_us: false })
+        }
     }
 }
 
@@ -138,23 +159,26 @@ impl Bound {
     /// Answers connections with the router from now on.
     #[must_use]
     pub fn serve(self, router: Router, metrics: &HttpMetrics, logs: &Logs) -> Serving {
-        let slots = Arc::new(Semaphore::new(self.settings.connections_max));
+        let Self { name, address, listener, settings } = self;
+        let slots = Slots::new(settings.connections_max);
+        let is_leaving = Arc::new(AtomicBool::new(false));
+        let (limits, settings) = watch::channel(settings);
         let (stop, stopped) = oneshot::channel();
         let acceptor = Acceptor {
-            http: http(&self.settings),
-            router,
+            settings,
+            routes: router.into_service(),
             slots: Arc::clone(&slots),
-            open: metrics.connections(&self.name),
-            cap_reached: metrics.connection_cap_reached(&self.name),
+            is_leaving: Arc::clone(&is_leaving),
+            open: metrics.connections(&name),
+            cap_reached: metrics.connection_cap_reached(&name),
             cap_warned: None,
             shortage: Shortage::default(),
-            write_timeout: self.settings.write_timeout,
             graceful: GracefulShutdown::new(),
-            name: Arc::clone(&self.name),
+            name,
             logs: logs.clone(),
         };
-        let accepting = tokio::spawn(acceptor.run(self.listener, stopped));
-        Serving { stop, accepting, slots, connections_max: self.settings.connections_max }
+        let accepting = tokio::spawn(acceptor.run(listener, stopped));
+        Serving { address, limits, is_leaving, stop, accepting, slots }
     }
 }
 
@@ -172,14 +196,14 @@ fn http(settings: &Settings) -> http1::Builder {
 
 /// Takes connections and answers them.
 struct Acceptor {
-    http: http1::Builder,
-    router: Router,
-    slots: Arc<Semaphore>,
+    settings: watch::Receiver<Settings>,
+    routes: RouterIntoService<Incoming>,
+    slots: Arc<Slots>,
+    is_leaving: Arc<AtomicBool>,
     open: Gauge,
     cap_reached: Counter,
     cap_warned: Option<Instant>,
     shortage: Shortage,
-    write_timeout: Duration,
     graceful: GracefulShutdown,
     name: Arc<str>,
     logs: Logs,
@@ -197,19 +221,35 @@ impl Acceptor {
         loop {
             tokio::select! {
                 biased;
-                _ = &mut stopped => return self.graceful,
+                _ = &mut stopped => break,
                 (stream, slot) = self.next(&listener) => self.answer(stream, slot),
+            }
+        }
+        self.take_the_rest(listener).await;
+        self.graceful
+    }
+
+    /// Answers the connections that the kernel has taken for us already: their clients believe
+    /// that they were let in, and closing the socket would reset them.
+    async fn take_the_rest(&self, listener: TcpListener) {
+        // The event loop may not know yet what has come; the socket itself does.
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..BACKLOG {
+            let slot = self.slots.take().await;
+            let Ok((stream, _peer)) = listener.accept() else { return };
+            let Ok(()) = stream.set_nonblocking(true) else { continue };
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                self.answer(stream, slot);
             }
         }
     }
 
     /// The next connection, with a slot for it: without a free slot, it waits in the kernel.
-    async fn next(&mut self, listener: &TcpListener) -> (TcpStream, OwnedSemaphorePermit) {
-        if self.slots.available_permits() == 0 {
+    async fn next(&mut self, listener: &TcpListener) -> (TcpStream, Slot) {
+        if self.slots.are_taken() {
             self.note_cap_reached();
         }
-        let slot =
-            Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
+        let slot = self.slots.take().await;
         loop {
             match listener.accept().await {
                 Ok((stream, _peer)) => {
@@ -263,14 +303,29 @@ impl Acceptor {
     }
 
     /// Answers a connection in a task of its own.
-    fn answer(&self, stream: TcpStream, slot: OwnedSemaphorePermit) {
+    fn answer(&self, stream: TcpStream, slot: Slot) {
         // Without it an answer may wait for the peer's acknowledgment; a socket that refuses
         // still works.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(self.router.clone().into_service());
-        let io = TokioIo::new(Paced::new(stream, self.write_timeout));
-        let connection = self.http.serve_connection(io, service);
-        let watched = self.graceful.watch(connection);
+        let (http, write_timeout) = {
+            let settings = self.settings.borrow();
+            (http(&settings), settings.write_timeout)
+        };
+        let (routes, is_leaving) =
+            (TowerToHyperService::new(self.routes.clone()), Arc::clone(&self.is_leaving));
+        let service = service_fn(move |request| {
+            let (answer, is_leaving) = (routes.call(request), Arc::clone(&is_leaving));
+            async move {
+                let mut response = answer.await?;
+                if is_leaving.load(Ordering::Relaxed) {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let io = TokioIo::new(Paced::new(stream, write_timeout));
+        let watched = self.graceful.watch(http.serve_connection(io, service));
         let (open, logs, name) =
             (Raised::new(self.open.clone()), self.logs.clone(), Arc::clone(&self.name));
         tokio::spawn(async move {
@@ -289,34 +344,60 @@ impl Acceptor {
 
 /// A listener at work.
 pub struct Serving {
+    address: SocketAddr,
+    limits: watch::Sender<Settings>,
+    is_leaving: Arc<AtomicBool>,
     stop: oneshot::Sender<()>,
     accepting: JoinHandle<GracefulShutdown>,
-    slots: Arc<Semaphore>,
-    connections_max: usize,
+    slots: Arc<Slots>,
 }
 
-/// Connections that were still open when a drain's time was up.
+/// The connections that were still open when a drain's time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut(pub usize);
 
 impl Serving {
-    /// Stops accepting, ends idle connections, and lets requests in flight finish, each answered
-    /// with `Connection: close`, until the deadline.
+    /// The address bound.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sets the limits of connections that come from now on; the address stays.
+    pub fn limit(&self, settings: Settings) {
+        self.slots.resize(settings.connections_max);
+        self.limits.send_replace(settings);
+    }
+
+    /// From now on each answer closes its connection, so that clients which stay busy leave by
+    /// themselves, without a request being lost.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops accepting, after `last_call` ends idle connections, and lets requests in flight
+    /// finish within `timeout`, each answered with `Connection: close`.
+    ///
+    /// A request that comes on an idle connection in the moment the connection is closed is lost,
+    /// which HTTP/1.1 cannot avoid; `last_call` is the time for clients to send it or to leave.
     ///
     /// # Errors
-    /// When connections are still open at the deadline.
-    pub async fn drain(self, deadline: Instant) -> Result<(), Cut> {
-        let Self { stop, accepting, slots, connections_max } = self;
+    /// When connections are still open after that.
+    pub async fn drain(self, last_call: Duration, timeout: Duration) -> Result<(), Cut> {
+        self.leave();
+        let Self { address: _, limits: _limits, is_leaving: _, stop, mut accepting, slots } = self;
         let _ = stop.send(());
         let drained = async {
             // The task can only fail by a panic, which leaves nothing to drain.
-            if let Ok(graceful) = accepting.await {
+            if let Ok(graceful) = (&mut accepting).await {
+                tokio::time::sleep(last_call).await;
                 graceful.shutdown().await;
             }
         };
-        tokio::time::timeout_at(deadline, drained)
-            .await
-            .map_err(|_elapsed| Cut(connections_max - slots.available_permits()))
+        let drained = tokio::time::timeout(last_call + timeout, drained).await;
+        // It may still wait for a slot, with the listening socket open.
+        accepting.abort();
+        drained.map_err(|_elapsed| Cut(slots.used()))
     }
 }
 

@@ -32,18 +32,24 @@ pub fn check(path: &Path, format: Format) -> Exit {
     let result = config::load(path);
     let exit = if result.is_ok() { Exit::Clean } else { Exit::Config };
     match (format, result) {
-        (Format::Json, result) => say_json(&json!({
-            "file": path.display().to_string(),
-            "ok": result.is_ok(),
-            "diagnostics": result.err().map_or_else(|| json!([]), |error| diagnostics(&error)),
-        })),
+        (Format::Json, result) => {
+            let diagnostics = result.err().map_or_else(|| json!([]), |error| diagnostics(&error));
+            say_json(&verdict(path, diagnostics));
+        }
         (Format::Text, Ok(_config)) => say(&format!("{}: no mistakes\n", path.display())),
         (Format::Text, Err(error)) => failure(&error.into()),
     }
     exit
 }
 
-fn diagnostics(error: &LoadError) -> Value {
+/// What is said of a config file as JSON.
+pub fn verdict(path: &Path, diagnostics: Value) -> Value {
+    let is_fine = diagnostics.as_array().is_some_and(Vec::is_empty);
+    json!({ "file": path.display().to_string(), "ok": is_fine, "diagnostics": diagnostics })
+}
+
+/// The mistakes of a config file as JSON: a list, empty where there are none.
+pub fn diagnostics(error: &LoadError) -> Value {
     match error {
         LoadError::Mistakes(report) => report.to_json(),
         LoadError::Read { path, source } => json!([{
@@ -54,16 +60,33 @@ fn diagnostics(error: &LoadError) -> Value {
     }
 }
 
-/// A failure, with what a person can do about it.
+/// A failure in the same form.
+pub fn failure_json(failure: &Failure) -> Value {
+    match failure {
+        Failure::Config(error) => diagnostics(error),
+        Failure::Bind(error) => json!([{
+            "severity": "error", "message": error.to_string(), "help": error.help(),
+        }]),
+        Failure::LogFile(_) | Failure::System { .. } => {
+            json!([{ "severity": "error", "message": failure.to_string() }])
+        }
+    }
+}
+
+/// Tells a person of a failure.
 pub fn failure(failure: &Failure) {
-    let text = match failure {
-        Failure::Config(LoadError::Mistakes(report)) => report.render(is_colored()),
+    tell_person(&failure_text(failure, is_colored()));
+}
+
+/// A failure, with what a person can do about it; ends with a newline.
+pub fn failure_text(failure: &Failure, is_colored: bool) -> String {
+    match failure {
+        Failure::Config(LoadError::Mistakes(report)) => report.render(is_colored),
         Failure::Bind(error) => format!("error: {error}\n  help: {}\n", error.help()),
         Failure::Config(LoadError::Read { .. }) | Failure::LogFile(_) | Failure::System { .. } => {
             format!("error: {failure}\n")
         }
-    };
-    tell_person(&text);
+    }
 }
 
 /// Text for a person, who may read it in the journal.

@@ -191,6 +191,37 @@ fn it_serves_and_ends_clean_on_each_stop_signal() {
 }
 
 #[test]
+fn a_hangup_reloads_what_has_no_terminal() {
+    let (_folder, config) = config(ANY_PORTS);
+    let mut session = Command::new("setsid");
+    session.args(["env", "--default-signal=HUP", "-u", "NOTIFY_SOCKET"]);
+    session.arg(env!("CARGO_BIN_EXE_edge-node"));
+    let service = Service::spawn(session, &config, &[]);
+    service.until("serving");
+    fs::write(&config, format!("{ANY_PORTS}log.level = 'loud'")).unwrap();
+    service.signal(Signal::HUP);
+    let refused = service.until("config refused, the old one goes on");
+    assert!(refused["diagnostics"].as_str().unwrap().contains("'loud'"), "{refused}");
+    fs::write(&config, format!("{ANY_PORTS}log.level = 'debug'")).unwrap();
+    service.signal(Signal::HUP);
+    assert_eq!(service.until("config reloaded")["changed"][0], "log.level");
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().0.code(), Some(0));
+}
+
+#[test]
+fn systemd_is_told_when_a_reload_begins_and_ends() {
+    let (folder, config) = config(ANY_PORTS);
+    let (manager, path) = manager(&folder);
+    let service = Service::start(&config, &[("NOTIFY_SOCKET", &path)]);
+    while hear(&manager) != "READY=1\nSTATUS=serving" {}
+    service.signal(Signal::HUP);
+    let reloading = hear(&manager);
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert_eq!(hear(&manager), "READY=1\nSTATUS=serving");
+}
+
+#[test]
 fn the_end_of_its_terminal_stops_it() {
     let (folder, config) = config(&format!("{ANY_PORTS}log.file = 'edge.log'\n"));
     let log = folder.path().join("edge.log");

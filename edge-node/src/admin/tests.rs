@@ -11,11 +11,28 @@ use crate::exit::Exit;
 /// Status, content type and body.
 type Answer = (u16, String, String);
 
-async fn ask_with(phase: Phase, guard: Guard, request: Request) -> Answer {
+/// The routes in a phase, and where requests to reload arrive.
+fn routes_in(
+    phase: Phase,
+    guard: Guard,
+) -> (Router, Arc<Metrics>, mpsc::Receiver<reload::Request>) {
     let metrics = Arc::new(Metrics::new(Counter::default()));
-    let phases = watch::Sender::new(phase);
-    let router = routes(&"admin".into(), guard, &metrics, phases.subscribe());
-    let answer = router.oneshot(request).await.unwrap();
+    let (reloads, requests) = mpsc::channel(1);
+    let admin = Admin {
+        metrics: Arc::clone(&metrics),
+        phases: watch::Sender::new(phase).subscribe(),
+        reloads,
+        config: Path::new("edge-node.toml").into(),
+    };
+    (routes(&"admin".into(), guard, admin), metrics, requests)
+}
+
+async fn ask_with(phase: Phase, guard: Guard, request: Request) -> Answer {
+    let (router, _metrics, _requests) = routes_in(phase, guard);
+    read(router.oneshot(request).await.unwrap()).await
+}
+
+async fn read(answer: Response) -> Answer {
     let kind = answer
         .headers()
         .get(header::CONTENT_TYPE)
@@ -120,9 +137,7 @@ fn loopback_in_either_form_is_guarded() {
 
 #[tokio::test]
 async fn what_is_refused_is_counted() {
-    let metrics = Arc::new(Metrics::new(Counter::default()));
-    let phases = watch::Sender::new(Phase::Serving);
-    let router = routes(&"admin".into(), Guard::LoopbackNames, &metrics, phases.subscribe());
+    let (router, metrics, _requests) = routes_in(Phase::Serving, Guard::LoopbackNames);
     for (hosts, code) in [(&["evil.example"][..], 421), (&[], 400), (&["a", "b"], 400)] {
         let request = hosts.iter().fold(Request::builder().uri("/livez"), |request, host| {
             request.header(header::HOST, *host)
@@ -135,4 +150,71 @@ async fn what_is_refused_is_counted() {
         let labels = r#"http_requests_total{listener="admin",route="/livez",method="GET","#;
         assert!(text.contains(&format!("{labels}{count}")), "{count} is not in:\n{text}");
     }
+}
+
+fn post(path: &str) -> Request {
+    let mut request = get(path);
+    *request.method_mut() = Method::POST;
+    request
+}
+
+/// Asks for a reload that ends like this.
+async fn reload_with(mut request: Request, accept: &str, outcome: Outcome) -> Answer {
+    request.headers_mut().insert(header::ACCEPT, accept.parse().unwrap());
+    let (router, _metrics, mut requests) = routes_in(Phase::Serving, Guard::LoopbackNames);
+    let asked = tokio::spawn(router.oneshot(request));
+    let reload::Request { answer } = requests.recv().await.unwrap();
+    answer.send(outcome).unwrap();
+    read(asked.await.unwrap().unwrap()).await
+}
+
+fn refused() -> Outcome {
+    let source = strict_toml::Source::new("edge-node.toml", "[listeners.dat]\n");
+    let mistakes = crate::config::parse(&source, Path::new("")).unwrap_err();
+    let report = strict_toml::Report::new(source, mistakes);
+    Err(crate::config::LoadError::Mistakes(report).into())
+}
+
+#[tokio::test]
+async fn a_reload_says_what_changed_and_what_needs_a_restart() {
+    let applied = |needs_restart| Applied { changed: vec!["shutdown", "log.level"], needs_restart };
+    let answer = reload_with(post("/v1/reload"), "*/*", Ok(applied(vec![]))).await;
+    assert_eq!((answer.0, answer.2.as_str()), (200, "reloaded, changed: shutdown, log.level\n"));
+    let answer = reload_with(post("/v1/reload"), "*/*", Ok(applied(vec!["log.file"]))).await;
+    assert!(answer.2.ends_with("\nneeds a restart: log.file\n"), "{}", answer.2);
+    let json = "application/json";
+    let answer = reload_with(post("/v1/reload"), json, Ok(applied(vec!["log.file"]))).await;
+    let verdict: serde_json::Value = serde_json::from_str(&answer.2).unwrap();
+    assert_eq!((answer.0, answer.1.as_str()), (200, json));
+    assert_eq!((&verdict["ok"], &verdict["changed"][1]), (&true.into(), &"log.level".into()));
+    assert_eq!(verdict["needs-restart"], serde_json::json!(["log.file"]));
+}
+
+#[tokio::test]
+async fn a_refused_config_is_answered_with_its_diagnostics() {
+    let answer = reload_with(post("/v1/reload"), "*/*", refused()).await;
+    assert_eq!((answer.0, answer.1.as_str()), (422, TEXT));
+    assert!(answer.2.contains("edge-node.toml:1:12"), "{}", answer.2);
+    assert!(answer.2.contains("did you mean `data`?"), "{}", answer.2);
+    let answer = reload_with(post("/v1/reload"), "application/json", refused()).await;
+    let verdict: serde_json::Value = serde_json::from_str(&answer.2).unwrap();
+    assert_eq!((answer.0, &verdict["ok"]), (422, &false.into()));
+    assert_eq!(verdict["diagnostics"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reload_that_nobody_takes_up_is_unavailable() {
+    let (router, _metrics, requests) = routes_in(Phase::Draining, Guard::LoopbackNames);
+    drop(requests);
+    let answer = router.oneshot(post("/v1/reload")).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_reload_is_a_post_and_not_of_a_web_page() {
+    assert_eq!(ask(Phase::Serving, "/v1/reload").await.0, 405);
+    let mut request = post("/v1/reload");
+    request.headers_mut().insert(header::ORIGIN, "http://evil.example".parse().unwrap());
+    let answer = ask_with(Phase::Serving, Guard::LoopbackNames, request).await;
+    assert_eq!(answer.0, 403);
 }

@@ -55,6 +55,7 @@ struct Rig {
     slow: Slow,
     logs: Receiver<Value>,
     running: JoinHandle<Exit>,
+    folder: tempfile::TempDir,
 }
 
 impl Rig {
@@ -63,18 +64,20 @@ impl Rig {
             "listeners.data = {{ address = '127.0.0.1', port = 0 }}\n\
              listeners.admin.port = 0\nshutdown = {{ {shutdown} }}\n"
         );
-        let source = strict_toml::Source::new("test.toml", text);
-        let config = crate::config::parse(&source, std::path::Path::new("")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("edge-node.toml");
+        std::fs::write(&path, text).unwrap();
+        let config = crate::config::load(&path).unwrap();
         let (speaker, told) = mpsc::unbounded_channel();
         let mut herald = Herald::new(Box::new(Counting(speaker)));
         let (line, logs) = heard();
         let slow = Slow::default();
         let routes = slow.clone().routes();
-        let app = App::build_with(&config, herald.watch(), &line, |_, _, _| routes).unwrap();
-        let (data, admin) = (app.data.0.address(), app.admin.0.address());
+        let app = App::build_with(&path, &config, herald.watch(), &line, |_, _, _| routes).unwrap();
+        let (data, admin) = (app.data.address(), app.admin.address());
         let (asks, receiver) = mpsc::channel(8);
         let running = tokio::spawn(async move { app.run(receiver, &mut herald).await });
-        Self { data, admin, asks, told, slow, logs, running }
+        Self { data, admin, asks, told, slow, logs, running, folder }
     }
 
     /// Waits until the host is told this phase; gives its checkpoint.
@@ -93,6 +96,17 @@ impl Rig {
 
     async fn ask(&self, ask: Ask) {
         self.asks.send(ask).await.unwrap();
+    }
+
+    /// Writes the config file.
+    fn write(&self, text: &str) {
+        std::fs::write(self.folder.path().join("edge-node.toml"), text).unwrap();
+    }
+
+    /// Writes the config file and asks over the admin listener for a reload; the whole answer.
+    async fn reload(&self, text: &str) -> String {
+        self.write(text);
+        within(send(self.admin, "POST", "/v1/reload")).await
     }
 
     /// A request that is in flight: its handler has been reached.
@@ -118,8 +132,13 @@ async fn within<F: Future>(future: F) -> F::Output {
 
 /// The whole answer to a GET, read to the end of the connection; empty if it was refused.
 async fn exchange(address: SocketAddr, path: &str) -> String {
+    send(address, "GET", path).await
+}
+
+async fn send(address: SocketAddr, method: &str, path: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(address).await else { return String::new() };
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;
@@ -254,6 +273,161 @@ async fn the_host_sees_progress_each_second_of_a_drain() {
     rig.running.abort();
 }
 
+/// The config that a rig starts with, but for what is given.
+fn config(data_port: u16, rest: &str) -> String {
+    format!(
+        "listeners.data = {{ address = '127.0.0.1', port = {data_port} }}\n\
+         listeners.admin.port = 0\nshutdown = {{ unready-wait = '0s' }}\n{rest}"
+    )
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_reload_moves_the_data_listener_and_answers_what_was_asked_of_the_old_one() {
+    let mut rig = Rig::start("unready-wait = '0s'");
+    rig.until(Phase::Serving).await;
+    let in_flight = rig.in_flight().await;
+    let port = free_port();
+    let answer = rig.reload(&config(port, "")).await;
+    assert!(answer.ends_with("\r\n\r\nreloaded, changed: listeners.data\n"), "{answer}");
+    // Both are up while the old one drains: it takes nobody new.
+    let new = SocketAddr::from(([127, 0, 0, 1], port));
+    let on_new = tokio::spawn(exchange(new, "/slow"));
+    within(rig.slow.reached.notified()).await;
+    within(async {
+        while TcpStream::connect(rig.data).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    rig.slow.answer.notify_one();
+    rig.slow.answer.notify_one();
+    let old_answer = within(in_flight).await.unwrap();
+    assert!(old_answer.contains("\r\nconnection: close\r\n"), "{old_answer}");
+    rig.slow.answer.notify_one();
+    for answer in [old_answer, within(on_new).await.unwrap()] {
+        assert!(answer.ends_with("at last\n"), "{answer}");
+    }
+    rig.stop().await;
+    assert_eq!(within(&mut rig.running).await.unwrap(), Exit::Clean);
+}
+
+#[tokio::test]
+async fn a_reload_moves_the_admin_listener_that_asked_for_it() {
+    let mut rig = Rig::start("unready-wait = '0s'");
+    rig.until(Phase::Serving).await;
+    let port = free_port();
+    let text = config(0, "").replace("admin.port = 0", &format!("admin.port = {port}"));
+    let answer = rig.reload(&text).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let new = SocketAddr::from(([127, 0, 0, 1], port));
+    assert!(within(exchange(new, "/readyz")).await.ends_with("\r\n\r\nready\n"));
+}
+
+#[tokio::test]
+async fn a_bad_config_is_refused_with_its_diagnostics_and_changes_nothing() {
+    let mut rig = Rig::start("unready-wait = '0s'");
+    rig.until(Phase::Serving).await;
+    let port = free_port();
+    let answer = rig.reload(&config(port, "log.level = 'loud'\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 422 "), "{answer}");
+    assert!(answer.contains("edge-node.toml:4:13"), "{answer}");
+    let logged = rig.logged("config refused, the old one goes on");
+    assert_eq!(logged["level"], "ERROR");
+    assert!(logged["diagnostics"].as_str().unwrap().contains("edge-node.toml:4:13"), "{logged}");
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    let answer = rig.in_flight().await;
+    rig.slow.answer.notify_one();
+    assert!(within(answer).await.unwrap().ends_with("at last\n"));
+    let metrics = within(exchange(rig.admin, "/metrics")).await;
+    assert!(metrics.contains("\nedge_node_config_last_reload_successful 0\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_reload_of_which_one_listener_cannot_be_bound_changes_nothing() {
+    let mut rig = Rig::start("unready-wait = '0s'");
+    rig.until(Phase::Serving).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (free, taken) = (free_port(), taken.local_addr().unwrap().port());
+    let text = config(free, "").replace("admin.port = 0", &format!("admin.port = {taken}"));
+    let answer = rig.reload(&text).await;
+    assert!(answer.starts_with("HTTP/1.1 422 "), "{answer}");
+    assert!(answer.contains(&format!("another program has port {taken}")), "{answer}");
+    assert!(TcpStream::connect(("127.0.0.1", free)).await.is_err(), "the data listener moved");
+    assert!(within(exchange(rig.admin, "/readyz")).await.ends_with("\r\n\r\nready\n"));
+    let own = rig.data.port();
+    let text = config(0, "").replace("admin.port = 0", &format!("admin.port = {own}"));
+    let answer = rig.reload(&text).await;
+    assert!(answer.contains(&format!("port {own} is in use by this service itself")), "{answer}");
+}
+
+#[tokio::test]
+async fn a_reload_asked_for_by_the_host_is_told_to_it_and_sets_limits_level_and_timings() {
+    let mut rig = Rig::start("unready-wait = '0s'");
+    rig.until(Phase::Serving).await;
+    rig.write(&config(0, "log.level = 'debug'\nlisteners.data.connections-max = 1\n").replace(
+        "listeners.data = { address = '127.0.0.1', port = 0 }\n",
+        "listeners.data.address = '127.0.0.1'\nlisteners.data.port = 0\n",
+    ));
+    rig.ask(Ask::Reload).await;
+    let told = within(rig.told.recv()).await.unwrap();
+    assert!(told.is_reloading && told.phase == Phase::Serving, "{told:?}");
+    let told = within(rig.told.recv()).await.unwrap();
+    assert!(!told.is_reloading && told.phase == Phase::Serving, "{told:?}");
+    assert_eq!(rig.logged("config reloaded")["changed"][0], "listeners.data");
+    let _only_slot = rig.in_flight().await;
+    let waiting = tokio::spawn(exchange(rig.data, "/slow"));
+    within(async {
+        while !exchange(rig.admin, "/metrics")
+            .await
+            .contains("cap_reached_total{listener=\"data\"} 1\n")
+        {}
+    })
+    .await;
+    assert!(!waiting.is_finished());
+    rig.running.abort();
+}
+
+#[tokio::test]
+async fn a_reload_while_paused_leaves_it_paused() {
+    let mut rig = Rig::start("unready-wait = '0s'");
+    rig.until(Phase::Serving).await;
+    rig.ask(Ask::Pause).await;
+    rig.until(Phase::Paused).await;
+    let answer = rig.reload(&config(0, "")).await;
+    assert!(answer.ends_with("reloaded, changed: nothing\n"), "{answer}");
+    assert_eq!(rig.until(Phase::Paused).await, 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_kernel_took_before_the_drain_is_answered() {
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'");
+    rig.until(Phase::Serving).await;
+    // Connected and sent without giving the service its turn.
+    let early: Vec<_> = (0..64)
+        .map(|_| {
+            use std::io::Write as _;
+            let mut stream = std::net::TcpStream::connect(rig.data).unwrap();
+            stream.write_all(b"GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    rig.asks.try_send(Ask::Stop(Stop::Manager)).unwrap();
+    assert_eq!(within(&mut rig.running).await.unwrap(), Exit::Clean);
+    for mut stream in early {
+        use std::io::Read as _;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer:?}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_port_in_use_names_the_listener_the_address_and_a_way_out() {
     let rig = Rig::start("");
@@ -261,7 +435,10 @@ async fn a_port_in_use_names_the_listener_the_address_and_a_way_out() {
     let source = strict_toml::Source::new("test.toml", text);
     let config = crate::config::parse(&source, std::path::Path::new("")).unwrap();
     let herald = Herald::new(Box::new(Counting(mpsc::unbounded_channel().0)));
-    let Err(error) = App::build(&config, herald.watch(), &heard().0) else { panic!("it bound") };
+    let Err(error) = App::build(std::path::Path::new(""), &config, herald.watch(), &heard().0)
+    else {
+        panic!("it bound")
+    };
     let port = rig.data.port();
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
     assert_eq!(

@@ -148,7 +148,10 @@ async fn every_bind_error_has_a_help_that_names_the_table() {
         io::ErrorKind::OutOfMemory,
     ] {
         let address = "127.0.0.1:80".parse().unwrap();
-        let error = BindError { name: "data".into(), address, source: kind.into() };
-        assert!(error.help().contains("[listeners.data]"), "{}", error.help());
+        for is_held_by_us in [false, true] {
+            let source = kind.into();
+            let error = BindError { name: "data".into(), address, source, is_held_by_us };
+            assert!(error.help().contains("[listeners.data]"), "{}", error.help());
+        }
     }
 }

@@ -23,6 +23,10 @@ use super::logs::LogCounters;
 use super::process::ProcessCollector;
 use crate::build_info;
 
+mod reloads;
+
+pub use reloads::ReloadMetrics;
+
 /// Upper bounds of the duration buckets in seconds: a proxied request on a local network takes
 /// milliseconds, and who waits ten seconds has given up.
 const DURATION_BUCKETS: [f64; 13] =
@@ -32,6 +36,7 @@ const DURATION_BUCKETS: [f64; 13] =
 pub struct Metrics {
     registry: Registry,
     http: HttpMetrics,
+    reloads: ReloadMetrics,
 }
 
 /// What is counted of requests; cheap to clone.
@@ -83,8 +88,9 @@ impl Metrics {
             log_lines_dropped,
         );
         let http = HttpMetrics::register(&mut registry);
+        let reloads = ReloadMetrics::register(&mut registry);
         registry.register_collector(Box::new(ProcessCollector::new()));
-        Self { registry, http }
+        Self { registry, http, reloads }
     }
 
     /// Adds what is counted of logs beside the dropped lines.
@@ -100,6 +106,12 @@ impl Metrics {
     #[must_use]
     pub fn http(&self) -> HttpMetrics {
         self.http.clone()
+    }
+
+    /// What is counted of reloads.
+    #[must_use]
+    pub fn reloads(&self) -> ReloadMetrics {
+        self.reloads.clone()
     }
 
     /// The text a scraper is answered.

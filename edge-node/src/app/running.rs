@@ -1,0 +1,241 @@
+//! The service at work: it does what it is asked until that is to stop. Reloads happen here.
+//!
+//! A reload reads the file beside the event loop, binds what moved, and only when nothing can
+//! fail any more changes anything.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::Instant;
+
+use super::{Parts, drain_and_tell};
+use crate::config::{self, Config, Listener, LoadError, Shutdown};
+use crate::host::{Ask, Herald};
+use crate::listener::{self, BindError, Bound, LAST_CALL, Serving};
+use crate::observe::logs::Level;
+use crate::phase::Event;
+use crate::reload::{self, Applied, Outcome, Place, Request};
+use crate::{Failure, report};
+
+/// Former listeners that may drain at a time; a further move has to wait.
+const RETIRING_MAX: usize = 8;
+
+/// The service at work.
+pub(super) struct Running {
+    /// The config in force.
+    pub config: Config,
+    /// The file it came from.
+    pub path: PathBuf,
+    pub data: Serving,
+    pub admin: Serving,
+    pub parts: Parts,
+    /// Listeners that were replaced and drain.
+    pub retiring: VecDeque<JoinHandle<()>>,
+}
+
+/// A config on its way from the disk.
+struct Reading {
+    load: JoinHandle<Result<Config, LoadError>>,
+    /// Who waits for what comes of it.
+    answer: Option<oneshot::Sender<Outcome>>,
+    /// Asked for again since the file was opened, so it may have been written since.
+    again: bool,
+}
+
+impl Reading {
+    fn begin(path: &Path, answer: Option<oneshot::Sender<Outcome>>) -> Self {
+        let path = path.to_owned();
+        // A disk may be slow: requests do not wait for it.
+        let load = tokio::task::spawn_blocking(move || config::load(&path));
+        Self { load, answer, again: false }
+    }
+}
+
+/// The config that is being read; waits for ever where none is.
+async fn arrival(reading: &mut Option<Reading>) -> Result<Result<Config, LoadError>, JoinError> {
+    match reading {
+        Some(reading) => (&mut reading.load).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Running {
+    /// Does what is asked until that is to stop; the word for who asked.
+    pub async fn until_stopped(
+        &mut self,
+        asks: &mut mpsc::Receiver<Ask>,
+        requests: &mut mpsc::Receiver<Request>,
+        herald: &mut Herald,
+    ) -> &'static str {
+        let mut reading: Option<Reading> = None;
+        loop {
+            tokio::select! {
+                ask = asks.recv() => match ask {
+                    None => return "host-gone",
+                    Some(Ask::Stop(stop)) => return stop.as_str(),
+                    Some(Ask::Pause) => self.turn(herald, Event::PauseAsked),
+                    Some(Ask::Resume) => self.turn(herald, Event::ResumeAsked),
+                    Some(Ask::Reload) => match &mut reading {
+                        Some(reading) => reading.again = true,
+                        None => reading = Some(self.begin(herald, None)),
+                    },
+                },
+                Some(request) = requests.recv(), if reading.is_none() => {
+                    reading = Some(self.begin(herald, Some(request.answer)));
+                }
+                loaded = arrival(&mut reading) => {
+                    let Some(Reading { answer, again, .. }) = reading.take() else { continue };
+                    let outcome = self.reload(loaded);
+                    herald.reload_ends();
+                    if let Some(answer) = answer {
+                        // Who asked may have gone away.
+                        let _ = answer.send(outcome);
+                    }
+                    if again {
+                        reading = Some(self.begin(herald, None));
+                    }
+                }
+                never = herald.tell_until_heard() => match never {},
+            }
+        }
+    }
+
+    /// Begins or ends maintenance; asked for twice, it is done once.
+    fn turn(&self, herald: &mut Herald, event: Event) {
+        let logs = &self.parts.logs;
+        if !herald.advance(event) {
+            return;
+        }
+        match herald.phase().unready_reason() {
+            Some(reason) => logs
+                .record(Level::Info, "app", "not serving, requests are refused")
+                .field("reason", reason),
+            None => logs.record(Level::Info, "app", "serving"),
+        }
+        .emit();
+    }
+
+    fn begin(&self, herald: &mut Herald, answer: Option<oneshot::Sender<Outcome>>) -> Reading {
+        herald.reload_begins();
+        Reading::begin(&self.path, answer)
+    }
+
+    /// Applies what was read, and says and counts what came of it.
+    fn reload(&mut self, loaded: Result<Result<Config, LoadError>, JoinError>) -> Outcome {
+        let outcome = match loaded {
+            Ok(Ok(config)) => self.apply(&config),
+            Ok(Err(error)) => Err(error.into()),
+            Err(panicked) => {
+                Err(Failure::System { what: "config cannot be loaded", source: panicked.into() })
+            }
+        };
+        let logs = &self.parts.logs;
+        self.parts.metrics.reloads().count(outcome.is_ok());
+        match &outcome {
+            Ok(applied) => {
+                if !applied.needs_restart.is_empty() {
+                    logs.record(Level::Warn, "app", "changed settings need a restart")
+                        .value("settings", &applied.needs_restart)
+                        .emit();
+                }
+                logs.record(Level::Info, "app", "config reloaded")
+                    .value("changed", &applied.changed)
+                    .emit();
+            }
+            Err(failure) => logs
+                .record(Level::Error, "app", "config refused, the old one goes on")
+                .field("diagnostics", report::failure_text(failure, false))
+                .emit(),
+        }
+        outcome
+    }
+
+    /// Puts a config in force, or changes nothing.
+    fn apply(&mut self, new: &Config) -> Outcome {
+        let plan = reload::plan(&self.config, new);
+        let listeners = &plan.config.listeners;
+        self.make_room(plan.data, plan.admin)?;
+        let data = self.bind("data", plan.data, &listeners.data)?;
+        let admin = self.bind("admin", plan.admin, &listeners.admin)?;
+
+        // From here on nothing can fail.
+        let shutdown = plan.config.shutdown;
+        match data {
+            Some(bound) => {
+                let new = self.parts.serve_data(bound);
+                let old = std::mem::replace(&mut self.data, new);
+                self.retire("data", old, shutdown);
+            }
+            None => self.data.limit(listeners.data.clone()),
+        }
+        match admin {
+            Some(bound) => {
+                let new = self.parts.serve_admin(bound);
+                let old = std::mem::replace(&mut self.admin, new);
+                self.retire("admin", old, shutdown);
+            }
+            None => self.admin.limit(listeners.admin.clone()),
+        }
+        self.parts.logs.set_level(plan.config.log.level);
+        self.config = plan.config;
+        Ok(Applied { changed: plan.changed, needs_restart: plan.needs_restart })
+    }
+
+    /// Forgets listeners that have drained, and refuses to move on where too many have not.
+    fn make_room(&mut self, data: Place, admin: Place) -> Result<(), Failure> {
+        self.retiring.retain(|retiring| !retiring.is_finished());
+        let moves = [data, admin].into_iter().filter(|place| *place == Place::Moves).count();
+        if moves > 0 && self.retiring.len() + moves > RETIRING_MAX {
+            let why = format!("{} former listeners still drain", self.retiring.len());
+            return Err(Failure::System {
+                what: "listeners cannot be moved now",
+                source: io::Error::other(why),
+            });
+        }
+        Ok(())
+    }
+
+    /// Binds a listener that moves.
+    fn bind(
+        &self,
+        name: &str,
+        place: Place,
+        settings: &Listener,
+    ) -> Result<Option<Bound>, BindError> {
+        match place {
+            Place::Stays => Ok(None),
+            Place::Moves => listener::bind(name, settings).map(Some).map_err(|mut error| {
+                let own = [self.data.address(), self.admin.address()];
+                error.is_held_by_us = own.iter().any(|own| own.port() == error.address.port());
+                error
+            }),
+        }
+    }
+
+    /// Lets a listener that was replaced drain in the background.
+    fn retire(&mut self, name: &'static str, old: Serving, shutdown: Shutdown) {
+        let (logs, address) = (self.parts.logs.clone(), old.address());
+        // Clients that stay busy leave with their next answer; those that do not may still send.
+        let last_call = shutdown.unready_wait.max(LAST_CALL);
+        self.retiring.push_back(tokio::spawn(async move {
+            logs.record(Level::Info, "app", "former listener drains")
+                .field("listener", name)
+                .field("address", address)
+                .emit();
+            drain_and_tell(name, old, last_call, shutdown.drain_timeout, &logs).await;
+        }));
+    }
+
+    /// Waits for the listeners that were replaced, each of which has a deadline.
+    pub async fn join_retiring(retiring: VecDeque<JoinHandle<()>>, until: Instant) {
+        let all = async {
+            for retiring in retiring {
+                let _ = retiring.await;
+            }
+        };
+        let _ = tokio::time::timeout_at(until, all).await;
+    }
+}
