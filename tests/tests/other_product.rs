@@ -26,11 +26,7 @@ fn is_foreign(name: &str, bytes: &[u8]) {
 
 /// What is in an archive, nothing where it is none.
 fn members(name: &str, bytes: &[u8]) -> Tree {
-    let format = match name {
-        _ if name.ends_with(".zip") => Format::Zip,
-        _ if name.ends_with(".tar.gz") => Format::TarGz,
-        _ => return Tree::new(),
-    };
+    let Some(format) = Format::of(name) else { return Tree::new() };
     let members = archive::members(format, bytes).unwrap();
     members.into_iter().map(|member| (member.path, member.contents)).collect()
 }

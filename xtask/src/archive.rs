@@ -6,9 +6,13 @@
 //! (<https://reproducible-builds.org/docs/archives/>). The reader accepts exactly what the packer can have written, so
 //! that an archive holds nothing that the manifest does not say.
 
+mod deb;
 mod tar_gz;
+mod ustar;
 mod zip;
 
+#[cfg(test)]
+mod package_tests;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +20,7 @@ use crate::config::model::Format;
 use std::collections::BTreeSet;
 
 pub use tar_gz::pack as tar_gz;
+pub use ustar::gzip;
 pub use zip::pack as zip;
 
 /// Deflate level of both formats. Fixed, since another level gives other bytes; above 6 miniz_oxide takes twice the
@@ -118,6 +123,7 @@ pub fn pack(format: Format, entries: &[Entry<'_>], epoch: u64) -> Result<Vec<u8>
     match format {
         Format::Zip => zip::pack(entries, epoch),
         Format::TarGz => tar_gz::pack(entries, epoch),
+        Format::Deb => deb::pack(entries, epoch),
         Format::Nsis => Err(ArchiveError::Installer),
     }
 }
@@ -143,6 +149,7 @@ pub fn members_within(format: Format, bytes: &[u8], max: u64) -> Result<Vec<Memb
     let members = match format {
         Format::Zip => zip::members(bytes, max)?,
         Format::TarGz => tar_gz::members(bytes, max)?,
+        Format::Deb => deb::members(bytes, max)?,
         Format::Nsis => return Err(ArchiveError::Installer),
     };
     if members.iter().map(|member| member.contents.len() as u64).sum::<u64>() > max {

@@ -76,7 +76,14 @@ pub fn documents(
             Group::Systemd if document.path.ends_with(".sh") => {
                 outcomes.push(tool(folder, &["sh", "-n", &document.path]));
             }
-            Group::Systemd | Group::Configuration | Group::Nsis | Group::Prometheus => {}
+            Group::Package if document.executable => {
+                outcomes.push(tool(folder, &["sh", "-n", &document.path]));
+            }
+            Group::Systemd
+            | Group::Package
+            | Group::Configuration
+            | Group::Nsis
+            | Group::Prometheus => {}
         }
     }
     for document in documents.iter().filter(|document| document.group == Group::Prometheus) {
@@ -100,8 +107,11 @@ fn promtool(path: &str) -> Option<Vec<&str>> {
 fn unit(document: &Document, config: &Config, folder: &Path) -> Result<[Outcome; 2], FileError> {
     let program = folder.join("program");
     files::write(&program, b"#!/bin/sh\n", 0o755)?;
-    let installed = LinuxPaths::of(config).program;
-    let contents = document.contents.replace(&installed, &program.display().to_string());
+    let installed = [LinuxPaths::of(config).program, LinuxPaths::packaged(config).program];
+    let stand_in = program.display().to_string();
+    let contents = installed.iter().fold(document.contents.clone(), |text, installed| {
+        text.replace(&format!("ExecStart={installed}"), &format!("ExecStart={stand_in}"))
+    });
     let unit = format!("unit/{}.service", config.service.name);
     files::write(&folder.join(&unit), contents.as_bytes(), 0o644)?;
     let threshold = format!("--threshold={EXPOSURE_MAX}");

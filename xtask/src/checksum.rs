@@ -99,6 +99,11 @@ pub fn digest(algorithm: Algorithm, bytes: &[u8]) -> String {
     }
 }
 
+/// The MD5 of `bytes`, in lower case hexadecimal: what packages hold for finding damage on a disk, never for trust.
+pub fn md5(bytes: &[u8]) -> String {
+    hexadecimal(&md5::Md5::digest(bytes))
+}
+
 /// The digests of `bytes` by several algorithms, reading the bytes once.
 pub fn digests(algorithms: &[Algorithm], bytes: &[u8]) -> BTreeMap<Algorithm, String> {
     digests_of(algorithms, bytes).expect("reading from memory cannot fail")

@@ -153,6 +153,8 @@ pub enum RenderGroup {
     Nsis,
     /// systemd units and shell scripts
     Systemd,
+    /// Control files of Linux packages
+    Package,
     /// Prometheus configuration, alerting rules and their tests
     Prometheus,
 }

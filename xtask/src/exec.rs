@@ -210,6 +210,7 @@ impl Run<'_> {
                 &installer::Job { script, payload, installer, size_max: *size_max },
                 roots,
             ),
+            Action::Compress => release::compress(step, roots),
             Action::Archive { format, members, epoch } => {
                 release::archive(step, *format, members, *epoch, roots)
             }
@@ -235,6 +236,7 @@ fn is_remembered(action: &Action) -> bool {
         Action::SplitSymbols { .. }
         | Action::Inspect(_)
         | Action::Makensis { .. }
+        | Action::Compress
         | Action::Archive { .. }
         | Action::Manifest(_)
         | Action::Checksum { .. } => true,

@@ -136,6 +136,8 @@ pub enum ArtifactKind {
     Archive,
     /// A Windows installer.
     Installer,
+    /// A package for a Linux package manager.
+    Package,
     /// An archive with debug symbols.
     Symbols,
     /// The Prometheus configuration.

@@ -135,6 +135,8 @@ pub enum Action {
         /// Bytes the installer may have.
         size_max: u64,
     },
+    /// Compress the only input by gzip.
+    Compress,
     /// Pack an archive.
     Archive {
         /// Its format; never [`Format::Nsis`].

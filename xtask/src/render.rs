@@ -7,6 +7,7 @@
 mod engine;
 mod load;
 pub mod nsis;
+pub mod package;
 mod prometheus;
 mod service_config;
 mod shell;
@@ -28,6 +29,8 @@ pub enum Group {
     Nsis,
     /// Unit, sysusers, tmpfiles and the shell scripts around them.
     Systemd,
+    /// What package managers read.
+    Package,
     /// What Prometheus reads.
     Prometheus,
 }
@@ -104,6 +107,7 @@ fn template_paths(config: &Config) -> Vec<(String, &'static str)> {
     [
         within(nsis::TEMPLATES, "the installer script"),
         within(systemd::TEMPLATES, "a text of the Linux bundles"),
+        within(&package::templates(config), "a Linux package"),
         within(prometheus::TEMPLATES, "what Prometheus reads"),
         vec![(config.configuration.template.clone(), "the configuration of the service")],
     ]
@@ -118,6 +122,7 @@ fn jobs(config: &Config, facts: &Facts) -> Vec<Job> {
     if config.targets_of(System::Linux).next().is_some() {
         jobs.extend(systemd::jobs(config, facts));
     }
+    jobs.extend(package::jobs(config, facts));
     jobs.extend(prometheus::jobs(config));
     jobs
 }

@@ -105,6 +105,7 @@ fn line(step: &Step) -> String {
         Action::Makensis { script, payload, .. } => {
             format!("makensis {script} with {} files -> {}", payload.len(), outputs())
         }
+        Action::Compress => format!("gzip -> {}", outputs()),
         Action::Archive { members, .. } => format!("{} files -> {}", members.len(), outputs()),
         Action::Manifest(head) => format!("{} artifacts -> {}", head.contents.len(), outputs()),
         Action::Checksum { .. } => format!("{} files -> {}", step.inputs.len(), outputs()),

@@ -75,13 +75,7 @@ pub fn compare(first: &Release, second: &Release) -> Vec<Difference> {
 
 fn contents(name: &str, a: &[u8], b: &[u8]) -> Option<What> {
     let place = place(a, b)?;
-    let format = if name.ends_with(".zip") {
-        Format::Zip
-    } else if name.ends_with(".tar.gz") {
-        Format::TarGz
-    } else {
-        return Some(What::Bytes(place));
-    };
+    let Some(format) = Format::of(name) else { return Some(What::Bytes(place)) };
     Some(members(format, a, b).unwrap_or(What::Bytes(place)))
 }
 

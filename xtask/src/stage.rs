@@ -10,6 +10,7 @@ mod archive;
 mod build;
 mod finish;
 mod installer;
+mod package;
 mod texts;
 
 use crate::config::model::{Config, Target};

@@ -5,6 +5,7 @@ use crate::stock_tools;
 use proptest::prelude::*;
 use std::io::Write as _;
 
+/// The formats whose members are whatever is packed.
 const FORMATS: [Format; 2] = [Format::Zip, Format::TarGz];
 const EPOCH: u64 = 1_700_000_000;
 

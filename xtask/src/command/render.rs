@@ -39,6 +39,7 @@ fn is_wanted(wanted: RenderGroup, group: Group) -> bool {
         RenderGroup::Configuration => group == Group::Configuration,
         RenderGroup::Nsis => group == Group::Nsis,
         RenderGroup::Systemd => group == Group::Systemd,
+        RenderGroup::Package => group == Group::Package,
         RenderGroup::Prometheus => group == Group::Prometheus,
     }
 }

@@ -16,6 +16,8 @@ pub fn formats() -> Formats {
         .with("metric-name", metric_name)
         .with("line", line)
         .with("version-number", version_number)
+        .with("email-address", email_address)
+        .with("license-expression", license_expression)
 }
 
 /// Lower case letters, digits and inner dashes: safe in a file name, a unit name, a registry key and a user name
@@ -91,6 +93,30 @@ fn version_number(text: &str) -> Result<(), Invalid> {
     text.split('.').all(part).then_some(()).ok_or_else(|| {
         Invalid::new(format!("`{text}` is not a version number"))
             .help("digits and dots, for example \"10.0.22621\"")
+    })
+}
+
+/// An address as package managers read it: RFC 5322 section 3.4.1 without quotes and comments, at a host with a dot.
+fn email_address(text: &str) -> Result<(), Invalid> {
+    let atom = |c: char| c.is_ascii_alphanumeric() || "-._+".contains(c);
+    let valid = text.split_once('@').is_some_and(|(name, domain)| {
+        let dotted = |text: &str| text.split('.').all(|part| !part.is_empty());
+        name.chars().all(atom) && dotted(name) && domain.contains('.') && host(domain).is_ok()
+    });
+    valid.then_some(()).ok_or_else(|| {
+        Invalid::new(format!("`{text}` is not an e-mail address"))
+            .help("for example \"releases@example.org\"")
+    })
+}
+
+/// The characters of an SPDX expression (SPDX 2.3, annex D).
+fn license_expression(text: &str) -> Result<(), Invalid> {
+    let valid = text.split(' ').all(|word| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-.+:()".contains(c))
+    });
+    valid.then_some(()).ok_or_else(|| {
+        Invalid::new(format!("`{text}` is not an SPDX licence expression"))
+            .help("for example \"Apache-2.0\" or \"MIT OR Apache-2.0\"")
     })
 }
 
@@ -259,6 +285,20 @@ mod tests {
     fn a_device_of_windows_is_no_file_name() {
         check(file_name, &["console.toml", "com.toml"], &["CON.toml", "nul", "Com1.txt", "lpt9"]);
         check(windows_name, &["a b", "ü"], &["a*", "a?", "a|b", "a ", "a.", "NUL .txt"]);
+    }
+
+    #[test]
+    fn a_package_names_an_address_and_a_licence() {
+        check(
+            email_address,
+            &["a@b.example", "a.b+c@d-e.example"],
+            &["", "a", "a@b", "@b.c", "a b@c.d", "a@b.c\n", "a@b@c.d", "a..b@c.d"],
+        );
+        check(
+            license_expression,
+            &["MIT", "MIT OR (Apache-2.0 AND GPL-2.0+)"],
+            &["", "MIT  OR", "MIT\n", "a/b", "ü"],
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@ mod targets;
 
 use super::formats;
 use super::model::{
-    Alerts, Algorithm, Config, Configuration, Listener, Metrics, Product, Scrape, Secret, Service,
-    Signing,
+    Alerts, Algorithm, Config, Configuration, Listener, Metrics, Packages, Product, Scrape, Secret,
+    Service, Signing,
 };
 use super::raw;
 use std::collections::BTreeMap;
@@ -79,6 +79,7 @@ impl Rules<'_> {
             alerts,
             targets,
             bundles,
+            packages,
             checksums,
             signing,
         } = raw;
@@ -88,6 +89,7 @@ impl Rules<'_> {
         let product = self.product(product);
         let service = self.service(service, &product);
         let configuration = self.configuration(configuration);
+        self.packages(packages.as_ref(), bundles);
         let names = Names { product: &product, service: &service, configuration: &configuration };
         let listeners = self.listeners(listeners);
         let metrics = self.metrics(metrics, &listeners);
@@ -98,6 +100,7 @@ impl Rules<'_> {
             listeners,
             alerts: self.alerts(alerts),
             targets: self.targets(targets, bundles, &names),
+            packages: packages.as_ref().map(lowered),
             algorithms: algorithms(checksums),
             signing: self.signing(signing.as_ref()),
             service,
@@ -213,6 +216,22 @@ impl Rules<'_> {
         let raw::Configuration { template, file_name } = raw;
         self.file(template);
         Configuration { template: template.get().clone(), file_name: file_name.get().clone() }
+    }
+
+    /// Packages say more of a product than archives do.
+    fn packages(
+        &mut self,
+        raw: Option<&raw::Packages>,
+        bundles: &BTreeMap<Spanned<String>, raw::Bundle>,
+    ) {
+        let package = bundles.iter().find(|(_, bundle)| bundle.format.get().is_package());
+        if let (None, Some((name, bundle))) = (raw, package) {
+            self.mistakes.push(
+                Diagnostic::error(format!("bundle `{name}` is a package and needs `[packages]`"))
+                    .at(bundle.format.span(), "a package")
+                    .help("add `[packages]` with `contact`, `license` and `details`"),
+            );
+        }
     }
 
     fn listeners(
@@ -434,6 +453,16 @@ fn overlap(a: IpAddr, b: IpAddr) -> bool {
 /// `host:port` with an IPv6 address in brackets (RFC 3986 section 3.2.2).
 fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+fn lowered(raw: &raw::Packages) -> Packages {
+    let raw::Packages { contact, license, details, section } = raw;
+    Packages {
+        contact: contact.get().clone(),
+        license: license.get().clone(),
+        details: details.get().clone(),
+        section: section.get().clone(),
+    }
 }
 
 /// SHA-256 is always there, because `verify` and every downloader can rely on it.

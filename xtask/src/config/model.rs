@@ -33,6 +33,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// The programs to build, sorted by triple.
     pub targets: Vec<Target>,
+    /// What packages say of the product; there is something if a bundle is a package.
+    pub packages: Option<Packages>,
     /// The checksum files to write, sorted, without duplicates; always holds SHA-256.
     pub algorithms: Vec<Algorithm>,
     /// The key that signs.
@@ -235,6 +237,26 @@ pub struct File {
     pub executable: bool,
 }
 
+/// What packages say of the product beside what [`Product`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packages {
+    /// E-mail address of who answers for them.
+    pub contact: String,
+    /// SPDX expression.
+    pub license: String,
+    /// A few sentences on one line.
+    pub details: String,
+    /// Section of the Debian package.
+    pub section: String,
+}
+
+impl Packages {
+    /// What a package lays into its folder below `/usr/share/doc` (Debian Policy 12.5).
+    pub const COPYRIGHT: &str = "copyright";
+    /// The same (Debian Policy 12.7).
+    pub const CHANGELOG: &str = "changelog.Debian.gz";
+}
+
 /// The key that signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signing {
@@ -293,6 +315,37 @@ impl Config {
     }
 }
 
+impl Format {
+    /// The formats that are packed here, and can be read back.
+    pub const PACKED: [Self; 3] = [Self::Zip, Self::TarGz, Self::Deb];
+
+    /// What the names of its files end with, after a dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::TarGz => "tar.gz",
+            Self::Nsis => "exe",
+            Self::Deb => "deb",
+        }
+    }
+
+    /// The format of a file that is packed here, by its name.
+    pub fn of(name: &str) -> Option<Self> {
+        let is = |format: &Self| {
+            name.strip_suffix(format.extension()).is_some_and(|stem| stem.ends_with('.'))
+        };
+        Self::PACKED.into_iter().find(is)
+    }
+
+    /// Whether it is installed by a package manager, which knows where everything goes.
+    pub const fn is_package(self) -> bool {
+        match self {
+            Self::Zip | Self::TarGz | Self::Nsis => false,
+            Self::Deb => true,
+        }
+    }
+}
+
 impl Product {
     /// File name of the program on a system.
     pub fn program(&self, system: System) -> String {
@@ -303,8 +356,7 @@ impl Product {
     }
 }
 
-/// Where an installed product lies on a Linux host (file-hierarchy(7); `/usr/local` because a tar archive is not a
-/// package).
+/// Where an installed product lies on a Linux host (file-hierarchy(7)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinuxPaths {
     /// The program.
@@ -326,7 +378,20 @@ pub struct LinuxPaths {
 }
 
 impl LinuxPaths {
-    /// The paths of a product, absolute.
+    /// The paths where a package lays a product, absolute.
+    pub fn packaged(config: &Config) -> Self {
+        let name = &config.product.name;
+        Self {
+            program: format!("/usr/bin/{}", config.product.binary),
+            unit: format!("/usr/lib/systemd/system/{}.service", config.service.name),
+            sysusers: format!("/usr/lib/sysusers.d/{name}.conf"),
+            tmpfiles: format!("/usr/lib/tmpfiles.d/{name}.conf"),
+            ..Self::of(config)
+        }
+    }
+
+    /// The paths where `install.sh` lays a product, absolute; the program below `/usr/local`, because an archive is not
+    /// a package.
     pub fn of(config: &Config) -> Self {
         let name = &config.product.name;
         let config_folder = format!("/etc/{name}");

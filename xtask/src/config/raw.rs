@@ -40,6 +40,8 @@ pub struct Release {
     pub targets: BTreeMap<Spanned<String>, Target>,
     /// The archives and installers to make of them, by a name that `targets.<triple>.bundles` refers to.
     pub bundles: BTreeMap<Spanned<String>, Bundle>,
+    /// What packages say of the product beside what `[product]` says. Needed where a bundle is one.
+    pub packages: Option<Packages>,
     /// The checksum files.
     #[serde(default)]
     pub checksums: Checksums,
@@ -342,11 +344,12 @@ pub enum Linker {
 pub struct Bundle {
     /// Its file format.
     pub format: Spanned<Format>,
-    /// Rendered texts that go into it. An installer always holds the configuration, and no other.
+    /// Rendered texts that go into it. An installer always holds the configuration, and no other; a package holds
+    /// everything that the service needs, and this key is not for it.
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     pub texts: Vec<Spanned<Text>>,
-    /// Files of the workspace that go into it.
+    /// Files of the workspace that go into it. In a package they lie in its folder below `/usr/share/doc`.
     #[serde(default)]
     pub files: Vec<File>,
 }
@@ -363,6 +366,9 @@ pub enum Format {
     /// A Windows installer, made by `makensis`.
     #[serde(rename = "nsis")]
     Nsis,
+    /// A Debian package.
+    #[serde(rename = "deb")]
+    Deb,
 }
 
 /// A rendered text that can go into a bundle.
@@ -400,6 +406,25 @@ pub struct File {
     /// Whether it is a program or a script.
     #[serde(default)]
     pub executable: bool,
+}
+
+/// What packages say of the product beside what `[product]` says.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Packages {
+    /// E-mail address of who answers for the packages; shown behind `product.publisher`.
+    #[schemars(length(min = 3, max = 100), extend("format" = "email-address"))]
+    pub contact: Spanned<String>,
+    /// The licence of the program, an SPDX expression (<https://spdx.org/licenses/>).
+    #[schemars(length(min = 1, max = 100), extend("format" = "license-expression"))]
+    pub license: Spanned<String>,
+    /// What it does and for whom, in a few sentences; packages show it below `product.description`.
+    #[schemars(length(min = 1, max = 2000), extend("format" = "line"))]
+    pub details: Spanned<String>,
+    /// Section of the Debian package (Debian Policy 2.4).
+    #[serde(default = "section_default")]
+    #[schemars(length(min = 1, max = 40), extend("format" = "identifier"))]
+    pub section: Spanned<String>,
 }
 
 /// The checksum files.
@@ -456,6 +481,10 @@ fn templates_default() -> Spanned<String> {
 
 fn channel_default() -> Spanned<String> {
     Spanned::from("stable".to_owned())
+}
+
+fn section_default() -> Spanned<String> {
+    Spanned::from("net".to_owned())
 }
 
 fn restart_delay_default() -> Spanned<Duration> {

@@ -34,6 +34,14 @@ pub(super) fn archive(
     write(step, &archive::pack(format, &entries, epoch)?, roots)
 }
 
+pub(super) fn compress(step: &Step, roots: &Roots) -> Result<(), Cause> {
+    for input in &step.inputs {
+        let bytes = files::read(&input.resolve(roots))?;
+        write(step, &archive::gzip(&bytes)?, roots)?;
+    }
+    Ok(())
+}
+
 pub(super) fn manifest(
     step: &Step,
     head: &ManifestHead,

@@ -6,7 +6,7 @@
 mod lookup;
 mod names;
 
-use super::{Templates, nsis, prometheus, service_config, shell, systemd};
+use super::{Templates, nsis, package, prometheus, service_config, shell, systemd};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{
@@ -23,6 +23,8 @@ pub(super) enum Language {
     Systemd,
     /// POSIX shell.
     Shell,
+    /// Control files of Debian packages.
+    Deb,
     /// YAML with PromQL and Go templates inside.
     Yaml,
     /// JSON.
@@ -46,6 +48,7 @@ impl Language {
             Self::Nsis => nsis::FILTERS,
             Self::Systemd => systemd::FILTERS,
             Self::Shell => shell::FILTERS,
+            Self::Deb => package::FILTERS,
             Self::Yaml => prometheus::YAML_FILTERS,
             Self::Json => prometheus::JSON_FILTERS,
             Self::Toml => service_config::FILTERS,

@@ -16,7 +16,7 @@ use serde::Serialize;
 /// The templates of this group, below the templates folder.
 pub(super) const TEMPLATES: &[&str] = &[UNIT, SYSUSERS, TMPFILES, INSTALL, UNINSTALL];
 
-const UNIT: &str = "systemd/service.service.j2";
+pub(super) const UNIT: &str = "systemd/service.service.j2";
 const SYSUSERS: &str = "systemd/sysusers.conf.j2";
 const TMPFILES: &str = "systemd/tmpfiles.conf.j2";
 const INSTALL: &str = "systemd/install.sh.j2";
@@ -102,7 +102,7 @@ pub(super) fn jobs(config: &Config, facts: &Facts) -> Vec<Job> {
     let names = sources(config);
     let scripts = view(&script_view(config, facts));
     let account = view(&account_view(config));
-    let unit = view(&unit_view(config));
+    let unit = view(&unit_view(config, LinuxPaths::of(config)));
     let job = |template: &str, language, text, name: &str, view| Job {
         template: format!("{}/{template}", config.templates),
         language,
@@ -123,8 +123,23 @@ pub(super) fn jobs(config: &Config, facts: &Facts) -> Vec<Job> {
     ]
 }
 
-fn unit_view(config: &Config) -> UnitView {
-    let (service, paths) = (&config.service, LinuxPaths::of(config));
+/// The unit as packages hold it: of the program where they lay it. `path` is the document's.
+pub(super) fn packaged_unit(config: &Config, path: &str) -> Job {
+    Job {
+        template: format!("{}/{UNIT}", config.templates),
+        language: Language::Systemd,
+        view: view(&unit_view(config, LinuxPaths::packaged(config))),
+        group: Group::Systemd,
+        text: None,
+        target: None,
+        path: path.to_owned(),
+        name: sources(config).unit,
+        executable: false,
+    }
+}
+
+fn unit_view(config: &Config, paths: LinuxPaths) -> UnitView {
+    let service = &config.service;
     let argument = |argument: &String| argument.replace("{config}", &paths.config);
     UnitView {
         display_name: config.product.display_name.clone(),

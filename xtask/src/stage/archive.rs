@@ -1,6 +1,6 @@
 //! Stage "archive": the bundles of each target, its debug symbols, and the Prometheus configuration.
 
-use super::{Draft, installer, text_location};
+use super::{Draft, installer, package, text_location};
 use crate::config::model::{Bundle, Format, System, Target};
 use crate::manifest::ArtifactKind;
 use crate::plan::{Action, Artifact, Contents, Location, Member, Stage, Step};
@@ -14,6 +14,7 @@ pub(super) fn add_bundles(draft: &mut Draft<'_>, target: &Target) {
     for bundle in &target.bundles {
         match bundle.format {
             Format::Nsis => installer::add(draft, target),
+            Format::Deb => package::add(draft, target, bundle.format),
             Format::Zip | Format::TarGz => add_bundle(draft, target, bundle),
         }
     }
@@ -106,9 +107,20 @@ fn add_archive(
         .map(|member| Member { path: format!("{folder}/{}", member.path), ..member })
         .collect();
     members.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-    let extension = if format == Format::Zip { "zip" } else { "tar.gz" };
+    push(draft, &folder, kind, target, format, members);
+}
+
+/// Adds an archive of these members, named `stem` and the format's extension.
+pub(super) fn push(
+    draft: &mut Draft<'_>,
+    stem: &str,
+    kind: ArtifactKind,
+    target: Option<&Target>,
+    format: Format,
+    members: Vec<Member>,
+) {
     let artifact = Artifact {
-        name: format!("{folder}.{extension}"),
+        name: format!("{stem}.{}", format.extension()),
         kind,
         target: target.map(|target| target.triple.clone()),
     };

@@ -121,6 +121,7 @@ fn what_an_action_reads_is_among_the_inputs_of_its_step() {
                 | Action::Cargo(_)
                 | Action::Stub
                 | Action::Write { .. }
+                | Action::Compress
                 | Action::Checksum { .. }
                 | Action::Sign { .. }
                 | Action::Verify
@@ -198,6 +199,7 @@ fn the_manifest_has_the_members_that_are_packed() {
                 | Action::SplitSymbols { .. }
                 | Action::Write { .. }
                 | Action::Makensis { .. }
+                | Action::Compress
                 | Action::Checksum { .. }
                 | Action::Sign { .. }
                 | Action::Verify

@@ -165,7 +165,10 @@ fn unpackable(name: &str, error: &ArchiveError) -> Finding {
 /// The format of an artifact that can be unpacked.
 fn format(artifact: &ManifestArtifact) -> Option<Format> {
     match artifact.kind {
-        ArtifactKind::Archive | ArtifactKind::Symbols | ArtifactKind::Prometheus => {}
+        ArtifactKind::Archive
+        | ArtifactKind::Package
+        | ArtifactKind::Symbols
+        | ArtifactKind::Prometheus => {}
         ArtifactKind::Installer
         | ArtifactKind::Manifest
         | ArtifactKind::Checksums
@@ -173,13 +176,7 @@ fn format(artifact: &ManifestArtifact) -> Option<Format> {
             return None;
         }
     }
-    if artifact.name.ends_with(".zip") {
-        Some(Format::Zip)
-    } else if artifact.name.ends_with(".tar.gz") {
-        Some(Format::TarGz)
-    } else {
-        None
-    }
+    Format::of(&artifact.name)
 }
 
 fn differences(name: &str, members: &[Member], stated: &[ManifestFile]) -> Vec<Finding> {

@@ -63,6 +63,9 @@ impl Rules<'_> {
                     .related(format.span(), "its format"),
             );
         }
+        if format.get().is_package() {
+            self.package(system, name, format);
+        }
         if *format.get() == Format::Nsis && names.product.icon.is_none() {
             self.mistakes.push(
                 Diagnostic::error(format!("bundle `{name}` is an installer and needs an icon"))
@@ -85,6 +88,16 @@ impl Rules<'_> {
             .collect();
         let texts = texts.iter().map(|text| *text.get()).collect();
         Bundle { name: name.get().clone(), format: *format.get(), texts, files }
+    }
+
+    fn package(&mut self, system: System, name: &Spanned<String>, format: &Spanned<Format>) {
+        if system == System::Windows {
+            self.mistakes.push(
+                Diagnostic::error(format!("bundle `{name}` is a package for Linux"))
+                    .at(name.span(), "of a Windows target")
+                    .related(format.span(), "its format"),
+            );
+        }
     }
 
     /// `install.sh` refuses to run without the files that it lays down.
@@ -128,6 +141,9 @@ impl Rules<'_> {
                 System::Linux,
                 Format::Zip | Format::TarGz,
             ) => None,
+            (_, _, Format::Deb) => {
+                Some("a package holds what the service needs, and no other text")
+            }
             (Text::NsisScript | Text::ScrapeConfig, _, Format::Nsis) => {
                 Some("an installer cannot hold this text")
             }

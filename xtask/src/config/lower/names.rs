@@ -2,7 +2,7 @@
 
 use super::{Names, Rules, formats};
 use crate::archive::PATH_BYTES_MAX;
-use crate::config::model::{Format, System, Text};
+use crate::config::model::{Format, Packages, System, Text};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use strict_toml::Diagnostic;
@@ -33,6 +33,12 @@ impl Taken {
         sources: &[&str],
     ) -> Self {
         let mut taken = Self { system, names: BTreeMap::new() };
+        if format.is_package() {
+            for name in [Packages::COPYRIGHT, Packages::CHANGELOG] {
+                taken.add(name, By::Itself("what every package has in this folder has this name"));
+            }
+            return taken;
+        }
         taken.add(&names.product.program(system), By::Itself("the program itself has this name"));
         if format != Format::Nsis {
             for text in texts {

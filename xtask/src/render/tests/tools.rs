@@ -121,7 +121,8 @@ fn systemd_accepts_the_unit_and_it_is_well_confined() {
             let rendered = Rendered::of(rendered.config.clone());
             // The program has to exist for `verify`; the unit is otherwise as shipped.
             let program = LinuxPaths::of(&rendered.config).program;
-            let unit = rendered.documents.iter().find(|d| d.name == "acme.service").unwrap();
+            let unit =
+                rendered.documents.iter().find(|d| d.path == "systemd/acme.service").unwrap();
             let unit = unit.contents.replace(&program, "/bin/true");
             rendered.write("systemd/acme.service", unit.as_bytes());
             let threshold = format!("--threshold={most}");

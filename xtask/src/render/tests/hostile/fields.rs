@@ -2,8 +2,8 @@
 //! is walked too.
 
 use crate::config::model::{
-    Alerts, Bundle, Config, Configuration, File, LinkerChoice, Metrics, Product, Scrape, Service,
-    Target,
+    Alerts, Bundle, Config, Configuration, File, LinkerChoice, Metrics, Packages, Product, Scrape,
+    Service, Target,
 };
 
 /// Changes texts: takes the name of the field and its value.
@@ -21,6 +21,7 @@ pub(super) fn change(config: Config, f: Change) -> Config {
         scrape,
         alerts,
         targets,
+        packages,
         algorithms,
         signing,
     } = config;
@@ -44,6 +45,7 @@ pub(super) fn change(config: Config, f: Change) -> Config {
         scrape: change_scrape(scrape, f),
         alerts,
         targets: targets.into_iter().map(|target| change_target(target, f)).collect(),
+        packages: packages.map(|packages| change_packages(packages, f)),
         algorithms,
         // No document may ever see it.
         signing,
@@ -171,6 +173,16 @@ fn change_target(target: Target, f: Change) -> Target {
         installer_size_max,
         dlls: each("targets.dlls", dlls, f),
         bundles: bundles.into_iter().map(|bundle| change_bundle(bundle, f)).collect(),
+    }
+}
+
+fn change_packages(packages: Packages, f: Change) -> Packages {
+    let Packages { contact, license, details, section } = packages;
+    Packages {
+        contact: f("packages.contact", contact),
+        license: f("packages.license", license),
+        details: f("packages.details", details),
+        section: f("packages.section", section),
     }
 }
 

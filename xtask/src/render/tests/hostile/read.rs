@@ -2,6 +2,7 @@
 //! nothing of our filters.
 
 mod data;
+mod deb;
 mod nsis;
 mod shell;
 mod systemd;
@@ -18,6 +19,9 @@ pub(super) fn meaning(document: &Document) -> Value {
         "nsi" => nsis::script(text),
         "service" => systemd::unit(text),
         "conf" => systemd::lines(text),
+        "control" | "copyright" => deb::control(text),
+        "Debian" | "conffiles" | "lintian-overrides" => deb::lines(text),
+        "postinst" | "prerm" | "postrm" => shell::script(text),
         "sh" => shell::script(text),
         _ => data::toml(text),
     }

@@ -97,7 +97,7 @@ fn percent(text: &str) -> String {
 }
 
 /// Percent-encoding taken away.
-fn decoded(uri: &str) -> String {
+pub(super) fn decoded(uri: &str) -> String {
     let (mut bytes, mut rest) = (Vec::new(), uri.as_bytes());
     while let [first, after @ ..] = rest {
         let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());

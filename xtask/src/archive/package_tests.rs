@@ -1,0 +1,153 @@
+//! Packages are reproducible, read back as written, read strictly, and accepted by the tools that install them.
+
+use super::*;
+use crate::stock_tools;
+use proptest::prelude::*;
+use std::path::Path;
+
+const EPOCH: u64 = 1_700_000_000;
+const FORMATS: [Format; 1] = [Format::Deb];
+
+fn entry<'a>(path: &'a str, mode: u32, contents: &'a [u8]) -> Entry<'a> {
+    Entry { path, mode, contents }
+}
+
+const CONTROL: &str = "Package: node\nVersion: 1.0~rc.1-1\nArchitecture: amd64\nMaintainer: A <a@b.example>\nDescription: serves\n All day.\n";
+
+/// A small package of a format.
+fn sample(format: Format) -> Vec<Entry<'static>> {
+    let mut entries = vec![
+        entry("etc/node/node.toml", 0o644, b"[log]\n"),
+        entry("usr/bin/node", 0o755, b"\x7fELF program"),
+        entry("usr/share/doc/node/empty", 0o644, b""),
+    ];
+    match format {
+        Format::Deb => entries.extend([
+            entry("DEBIAN/conffiles", 0o644, b"/etc/node/node.toml\n"),
+            entry("DEBIAN/control", 0o644, CONTROL.as_bytes()),
+            entry("DEBIAN/postinst", 0o755, b"#!/bin/sh\n"),
+        ]),
+        Format::Zip | Format::TarGz | Format::Nsis => panic!("not a package"),
+    }
+    entries
+}
+
+fn packed(format: Format) -> Vec<u8> {
+    pack(format, &sample(format), EPOCH).unwrap()
+}
+
+#[test]
+fn the_order_of_the_input_does_not_change_a_byte() {
+    for format in FORMATS {
+        let mut reversed = sample(format);
+        reversed.reverse();
+        assert_eq!(packed(format), pack(format, &reversed, EPOCH).unwrap(), "{format:?}");
+    }
+}
+
+#[test]
+fn members_come_back_sorted_with_mode_and_contents() {
+    for format in FORMATS {
+        let read = members(format, &packed(format)).unwrap();
+        let mut expected = sample(format);
+        expected.sort_by_key(|entry| entry.path);
+        assert_eq!(read.iter().map(Member::as_entry).collect::<Vec<_>>(), expected, "{format:?}");
+    }
+}
+
+/// Changes the first occurrence of a text in the bytes to another of the same length.
+fn exchanged(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let at = bytes.windows(from.len()).position(|window| window == from.as_bytes());
+    let at = at.unwrap_or_else(|| panic!("{from} is not in the package"));
+    let mut bytes = bytes.to_vec();
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    bytes
+}
+
+#[track_caller]
+fn refused(format: Format, bytes: &[u8], problem: &str) {
+    let error = members(format, bytes).unwrap_err().to_string();
+    assert!(error.contains(problem), "{error}");
+}
+
+#[test]
+fn a_deb_that_was_packed_otherwise_is_refused() {
+    let bytes = packed(Format::Deb);
+    refused(Format::Deb, &exchanged(&bytes, "2.0\n", "2.1\n"), "no ar archive of three members");
+    refused(Format::Deb, &exchanged(&bytes, "100644", "100755"), "never packed");
+    refused(Format::Deb, &exchanged(&bytes, "1700000000", "1700000001"), "never packed");
+    refused(Format::Deb, &exchanged(&bytes, "data.tar.gz", "date.tar.gz"), "three members");
+    refused(Format::Deb, &[&bytes[..], b"\n"].concat(), "three members");
+    refused(Format::Deb, &bytes[..bytes.len() - 1], "");
+    refused(Format::Deb, b"", "three members");
+}
+
+#[test]
+fn what_a_deb_says_of_its_files_must_be_true() {
+    let parts = |control: &[(&str, &str)]| {
+        let files: Vec<_> =
+            control.iter().map(|(path, text)| entry(path, 0o644, text.as_bytes())).collect();
+        let tars =
+            [ustar::tree(&files, "./", EPOCH).unwrap(), ustar::tree(&[], "./", EPOCH).unwrap()];
+        let [control, data] = tars.map(|tar| ustar::gzip(&tar).unwrap());
+        deb::assemble(&control, &data, EPOCH)
+    };
+    let whole = [("control", "Package: a\nInstalled-Size: 1\nVersion: 1\n"), ("md5sums", "")];
+    assert_eq!(members(Format::Deb, &parts(&whole)).unwrap().len(), 1);
+    let larger = [("control", "Package: a\nInstalled-Size: 2\nVersion: 1\n"), ("md5sums", "")];
+    refused(Format::Deb, &parts(&larger), "never packed");
+    let sums = [whole[0], ("md5sums", "d41d8cd98f00b204e9800998ecf8427e  a\n")];
+    refused(Format::Deb, &parts(&sums), "never packed");
+    refused(Format::Deb, &parts(&[whole[0], ("md5sums", ""), ("triggers", "")]), "triggers");
+    refused(Format::Deb, &parts(&[("control", "Package: a\n"), ("md5sums", "")]), "installed size");
+}
+
+#[test]
+fn a_deb_without_a_description_is_not_packed() {
+    let error = pack(Format::Deb, &[entry("usr/bin/node", 0o755, b"")], EPOCH).unwrap_err();
+    assert!(error.to_string().contains("DEBIAN/control"), "{error}");
+}
+
+#[track_caller]
+fn told(folder: &Path, program: &str, arguments: &[&str], expected: &[&str]) {
+    let Some(answer) = stock_tools::run(folder, program, arguments, "") else { return };
+    assert!(answer.success, "{program} {arguments:?}: {}", answer.text);
+    for text in expected {
+        assert!(answer.text.contains(text), "{program} {arguments:?}: {}", answer.text);
+    }
+}
+
+#[test]
+fn dpkg_reads_what_was_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.deb"), packed(Format::Deb)).unwrap();
+    let fields = ["Version: 1.0~rc.1-1", "Installed-Size: 10", "Description: serves\n  All day."];
+    told(folder.path(), "dpkg-deb", &["--info", "a.deb"], &fields);
+    let lines = ["drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/bin/\n", "-rwxr-xr-x 0/0 "];
+    told(folder.path(), "dpkg-deb", &["--contents", "a.deb"], &lines);
+    told(folder.path(), "dpkg-deb", &["--raw-extract", "a.deb", "raw"], &[]);
+    if folder.path().join("raw").exists() {
+        told(
+            &folder.path().join("raw"),
+            "md5sum",
+            &["--check", "DEBIAN/md5sums"],
+            &["usr/bin/node: OK"],
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damaged_bytes_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
+        for format in FORMATS {
+            let mut bytes = packed(format);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = members(format, &bytes);
+            let _ = members(format, &bytes[..cut.index(bytes.len())]);
+        }
+    }
+}
