@@ -2,7 +2,6 @@
 //!
 //! The only file that knows all parts. Who asks and who is told is the host's business.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +15,12 @@ use crate::admin::{self, Guard};
 use crate::config::{Config, Shutdown};
 use crate::exit::Exit;
 use crate::gateway;
-use crate::host::{Ask, Herald, Stop};
+use crate::host::{Ask, Herald, Stop, Watchdog};
 use crate::listener::{self, BindError, Bound, Cut, LAST_CALL, Serving};
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, Metrics};
 use crate::phase::{Event, Phase};
+use crate::probe::Own;
 use crate::reload;
 
 mod running;
@@ -48,6 +48,7 @@ struct Parts {
     phases: watch::Receiver<Phase>,
     requests: mpsc::Sender<reload::Request>,
     path: Arc<Path>,
+    own: Own,
     logs: Logs,
 }
 
@@ -77,7 +78,7 @@ impl Parts {
             .field("listener", bound.name())
             .field("address", bound.address())
             .emit();
-        bound.serve(routes, &self.metrics.http(), &self.logs)
+        bound.serve(routes, &self.metrics.http(), &self.own, &self.logs)
     }
 }
 
@@ -117,6 +118,7 @@ impl App {
             phases,
             requests: sender,
             path: path.into(),
+            own: Own::default(),
             logs: logs.clone(),
         };
         Ok(Self { config: config.clone(), path: path.to_owned(), data, admin, parts, requests })
@@ -124,11 +126,19 @@ impl App {
 
     /// Serves and does what it is asked until that is to stop, then drains; a second request to
     /// stop cuts the drain short.
-    pub async fn run(self, mut asks: mpsc::Receiver<Ask>, herald: &mut Herald) -> Exit {
+    ///
+    /// The watchdog is told as long as the listeners answer, until the very end.
+    pub async fn run(
+        self,
+        mut asks: mpsc::Receiver<Ask>,
+        herald: &mut Herald,
+        watchdog: Option<Watchdog>,
+    ) -> Exit {
         let Self { config, path, data, admin, parts, mut requests } = self;
         let (data, admin) = (parts.serve_data(data), parts.serve_admin(admin));
         let logs = parts.logs.clone();
-        let mut running = Running { config, path, data, admin, parts, retiring: VecDeque::new() };
+        let mut running = Running::new(config, path, data, admin, parts);
+        let _probing = running.probe_for(watchdog);
         herald.advance(Event::Bound);
         logs.record(Level::Info, "app", "serving").emit();
 
@@ -167,6 +177,7 @@ async fn next_stop(asks: &mut mpsc::Receiver<Ask>) -> Option<Stop> {
 /// Lets watchers of `/readyz` go away, then drains the data listener, and last the admin
 /// listener, which tells of all that until its end.
 async fn drain(running: Running, logs: &Logs) {
+    running.probe_admin_only();
     let Running { config, data, admin, retiring, .. } = running;
     let Shutdown { unready_wait, drain_timeout } = config.shutdown;
     // New connections are still taken, and left again with their first answer.

@@ -1,9 +1,10 @@
 //! The command line as clap types; what a command does is in `lib.rs`.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Listeners};
 use crate::exit::Exit;
@@ -50,12 +51,44 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Ask a running service whether it is ready: exit code 0 if /readyz answers 200, else 1
+    ///
+    /// For container health checks, installers and scripts. Says why it is not ready in one line
+    /// on stderr. Exit code 3 if the config that should name the address has mistakes.
+    Health {
+        /// Whom to ask.
+        #[command(flatten)]
+        target: HealthTarget,
+        /// How long an answer may take in all
+        #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = timeout)]
+        timeout: std::time::Duration,
+    },
     /// Print version, commit and target of this program
     Version {
         /// How to print
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+/// Whom `health` asks.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct HealthTarget {
+    /// The config file of the service, for the address of its admin listener
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The address of the admin listener
+    #[arg(long, value_name = "IP:PORT")]
+    pub address: Option<SocketAddr>,
+}
+
+/// Reads a duration as the config file has them.
+fn timeout(text: &str) -> Result<std::time::Duration, String> {
+    let duration: strict_toml::Duration =
+        text.parse().map_err(|_invalid| "not a duration such as 5s or 500ms".to_owned())?;
+    let duration = duration.to_std();
+    if duration.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(duration) }
 }
 
 /// An output format.
@@ -82,6 +115,7 @@ fn long_help() -> String {
         "{}\nExamples:\n  \
          edge-node check --config edge-node.toml\n  \
          edge-node run --config /etc/edge-node/edge-node.toml\n  \
+         edge-node health --config /etc/edge-node/edge-node.toml\n  \
          edge-node version --format json\n\n\
          An empty config file is a good one: every key has a default. By default the data\n\
          listener is {} and the admin listener (/livez, /readyz, /metrics) is\n\

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -251,12 +252,25 @@ impl Herald {
     }
 }
 
+/// A service manager that restarts a service which does not say in time that all is well.
+pub struct Watchdog {
+    /// The time within which it wants to hear so.
+    pub interval: Duration,
+    /// Says so, without blocking.
+    pub pet: Pet,
+}
+
+/// How a watchdog is told.
+pub type Pet = Box<dyn FnMut() -> io::Result<()> + Send>;
+
 /// A host, as `live` needs it.
 pub struct Host {
     /// Tells the phase.
     pub herald: Herald,
     /// Asks.
     pub asks: Asks,
+    /// Who wants to hear regularly that all is well.
+    pub watchdog: Option<Watchdog>,
 }
 
 /// A whole life of the service under a host: config file in, ending out.
@@ -279,10 +293,14 @@ pub fn run(config: &Path, live: Live) -> Exit {
 fn foreground_host() -> Host {
     #[cfg(unix)]
     if let Some(ear) = systemd::from_environment() {
-        return Host { herald: Herald::new(ear), asks: Asks::Signals(Hup::Reloads) };
+        return Host {
+            herald: Herald::new(ear),
+            asks: Asks::Signals(Hup::Reloads),
+            watchdog: systemd::watchdog_from_environment(),
+        };
     }
     let herald = Herald::new(Box::new(foreground::Nobody));
-    Host { herald, asks: Asks::Signals(foreground::meaning_of_hup()) }
+    Host { herald, asks: Asks::Signals(foreground::meaning_of_hup()), watchdog: None }
 }
 
 #[cfg(test)]

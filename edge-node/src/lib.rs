@@ -11,14 +11,17 @@ pub mod cli;
 pub mod config;
 pub mod exit;
 pub mod gateway;
+mod health;
 pub mod host;
 mod host_header;
 pub mod listener;
 pub mod observe;
 pub mod phase;
+pub mod probe;
 pub mod reload;
 mod report;
 mod start;
+pub mod watchdog;
 #[cfg(windows)]
 mod win32;
 
@@ -36,7 +39,7 @@ use crate::app::App;
 use crate::cli::{Cli, Command};
 use crate::config::{Config, LoadError};
 use crate::exit::Exit;
-use crate::host::{Ask, Asks, Herald, Host};
+use crate::host::{Ask, Asks, Herald, Host, Watchdog};
 use crate::listener::BindError;
 use crate::observe::logs::{self, Level, Sink};
 use crate::phase::Event;
@@ -52,6 +55,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Run { config } }) => host::run(&config, live),
         Ok(Cli { command: Command::Check { config, format } }) => report::check(&config, format),
+        Ok(Cli { command: Command::Health { target, timeout } }) => {
+            health::health(&target, timeout)
+        }
         Ok(Cli { command: Command::Version { format } }) => report::version(format),
         Err(error) => {
             // Nobody is left to tell where stdout and stderr are closed.
@@ -101,8 +107,8 @@ impl Failure {
 
 /// A whole life of the service under a host, which is told the ending last.
 fn live(config: &Path, host: Host) -> Exit {
-    let Host { mut herald, asks } = host;
-    let exit = load_and_serve(config, asks, &mut herald).unwrap_or_else(|failure| {
+    let Host { mut herald, asks, watchdog } = host;
+    let exit = load_and_serve(config, asks, &mut herald, watchdog).unwrap_or_else(|failure| {
         report::failure(&failure);
         failure.exit()
     });
@@ -111,7 +117,12 @@ fn live(config: &Path, host: Host) -> Exit {
 }
 
 /// One thread serves everything: the requests of an edge host fit, and nothing is shared.
-fn load_and_serve(path: &Path, asks: Asks, herald: &mut Herald) -> Result<Exit, Failure> {
+fn load_and_serve(
+    path: &Path,
+    asks: Asks,
+    herald: &mut Herald,
+    watchdog: Option<Watchdog>,
+) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
@@ -130,7 +141,7 @@ fn load_and_serve(path: &Path, asks: Asks, herald: &mut Herald) -> Result<Exit, 
             what: "config cannot be loaded",
             source: panicked.into(),
         })??;
-        log_and_serve(&path, &config, sink, asks, herald).await
+        log_and_serve(&path, &config, sink, asks, herald, watchdog).await
     });
     // What was cut, or still waits for a disk, must not be waited for.
     runtime.shutdown_background();
@@ -150,6 +161,7 @@ async fn log_and_serve(
     sink: Box<dyn Sink>,
     asks: mpsc::Receiver<Ask>,
     herald: &mut Herald,
+    watchdog: Option<Watchdog>,
 ) -> Result<Exit, Failure> {
     let (logs, writer) = logs::start(config.log.level, sink)
         .map_err(Failure::system("log writer thread cannot be started"))?;
@@ -160,7 +172,7 @@ async fn log_and_serve(
         .field("config", path.display())
         .emit();
     let result = match App::build(path, config, herald.watch(), &logs) {
-        Ok(app) => Ok(app.run(asks, herald).await),
+        Ok(app) => Ok(app.run(asks, herald, watchdog).await),
         Err(error) => Err(Failure::from(error)),
     };
     match &result {

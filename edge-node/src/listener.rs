@@ -28,14 +28,18 @@ use tokio::time::Instant;
 
 use self::paced::Paced;
 use self::shortage::{Reaction, Shortage};
-use self::slots::{Slot, Slots};
+use self::slots::Slot;
 use crate::config::Listener as Settings;
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, Raised};
+use crate::probe::{Own, SelfProbe};
+use crate::watchdog::Target;
 
 mod paced;
 mod shortage;
 mod slots;
+
+pub use slots::Slots;
 
 /// Connections the kernel holds for us while all slots are taken.
 const BACKLOG: u32 = 1024;
@@ -156,9 +160,10 @@ impl Bound {
         self.address
     }
 
-    /// Answers connections with the router from now on.
+    /// Answers connections with the router from now on; `own` tells which of them is this
+    /// process asking itself.
     #[must_use]
-    pub fn serve(self, router: Router, metrics: &HttpMetrics, logs: &Logs) -> Serving {
+    pub fn serve(self, router: Router, metrics: &HttpMetrics, own: &Own, logs: &Logs) -> Serving {
         let Self { name, address, listener, settings } = self;
         let slots = Slots::new(settings.connections_max);
         let is_leaving = Arc::new(AtomicBool::new(false));
@@ -169,6 +174,7 @@ impl Bound {
             routes: router.into_service(),
             slots: Arc::clone(&slots),
             is_leaving: Arc::clone(&is_leaving),
+            own: own.clone(),
             open: metrics.connections(&name),
             cap_reached: metrics.connection_cap_reached(&name),
             cap_warned: None,
@@ -200,6 +206,7 @@ struct Acceptor {
     routes: RouterIntoService<Incoming>,
     slots: Arc<Slots>,
     is_leaving: Arc<AtomicBool>,
+    own: Own,
     open: Gauge,
     cap_reached: Counter,
     cap_warned: Option<Instant>,
@@ -222,7 +229,7 @@ impl Acceptor {
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
-                (stream, slot) = self.next(&listener) => self.answer(stream, slot),
+                (stream, peer, slot) = self.next(&listener) => self.answer(stream, peer, slot),
             }
         }
         self.take_the_rest(listener).await;
@@ -236,25 +243,25 @@ impl Acceptor {
         let Ok(listener) = listener.into_std() else { return };
         for _ in 0..BACKLOG {
             let slot = self.slots.take().await;
-            let Ok((stream, _peer)) = listener.accept() else { return };
+            let Ok((stream, peer)) = listener.accept() else { return };
             let Ok(()) = stream.set_nonblocking(true) else { continue };
             if let Ok(stream) = TcpStream::from_std(stream) {
-                self.answer(stream, slot);
+                self.answer(stream, peer, slot);
             }
         }
     }
 
     /// The next connection, with a slot for it: without a free slot, it waits in the kernel.
-    async fn next(&mut self, listener: &TcpListener) -> (TcpStream, Slot) {
+    async fn next(&mut self, listener: &TcpListener) -> (TcpStream, SocketAddr, Slot) {
         if self.slots.are_taken() {
             self.note_cap_reached();
         }
         let slot = self.slots.take().await;
         loop {
             match listener.accept().await {
-                Ok((stream, _peer)) => {
+                Ok((stream, peer)) => {
                     self.note_end_of_shortage();
-                    return (stream, slot);
+                    return (stream, peer, slot);
                 }
                 Err(error) => self.recover(&error).await,
             }
@@ -303,7 +310,7 @@ impl Acceptor {
     }
 
     /// Answers a connection in a task of its own.
-    fn answer(&self, stream: TcpStream, slot: Slot) {
+    fn answer(&self, stream: TcpStream, peer: SocketAddr, slot: Slot) {
         // Without it an answer may wait for the peer's acknowledgment; a socket that refuses
         // still works.
         let _ = stream.set_nodelay(true);
@@ -313,7 +320,11 @@ impl Acceptor {
         };
         let (routes, is_leaving) =
             (TowerToHyperService::new(self.routes.clone()), Arc::clone(&self.is_leaving));
-        let service = service_fn(move |request| {
+        let is_own = self.own.is(peer);
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            if is_own {
+                request.extensions_mut().insert(SelfProbe);
+            }
             let (answer, is_leaving) = (routes.call(request), Arc::clone(&is_leaving));
             async move {
                 let mut response = answer.await?;
@@ -326,8 +337,8 @@ impl Acceptor {
         });
         let io = TokioIo::new(Paced::new(stream, write_timeout));
         let watched = self.graceful.watch(http.serve_connection(io, service));
-        let (open, logs, name) =
-            (Raised::new(self.open.clone()), self.logs.clone(), Arc::clone(&self.name));
+        let open = (!is_own).then(|| Raised::new(self.open.clone()));
+        let (logs, name) = (self.logs.clone(), Arc::clone(&self.name));
         tokio::spawn(async move {
             let ended: Result<(), hyper::Error> = watched.await;
             if let Err(error) = ended {
@@ -361,6 +372,12 @@ impl Serving {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What a self-probe of this listener needs; `request` is a method and a target.
+    #[must_use]
+    pub fn target(&self, listener: &'static str, request: &'static str) -> Target {
+        Target { listener, address: self.address, request, slots: Arc::clone(&self.slots) }
     }
 
     /// Sets the limits of connections that come from now on; the address stays.

@@ -222,6 +222,79 @@ fn systemd_is_told_when_a_reload_begins_and_ends() {
 }
 
 #[test]
+fn the_watchdog_of_systemd_is_told_as_long_as_listeners_answer() {
+    let (folder, config) = config(ANY_PORTS);
+    let (manager, path) = manager(&folder);
+    let interval = Path::new("400000");
+    let environment = [("NOTIFY_SOCKET", path.as_path()), ("WATCHDOG_USEC", interval)];
+    let service = Service::start(&config, &environment);
+    let admin = service.address("admin");
+    for _ in 0..3 {
+        while hear(&manager) != "WATCHDOG=1" {}
+    }
+    // Three probes and more of either listener are neither requests nor connections.
+    let metrics = ask(admin, "/metrics");
+    assert!(!metrics.contains("\nhttp_requests_total{"), "{metrics}");
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().0.code(), Some(0));
+}
+
+#[test]
+fn health_asks_readyz_and_answers_with_its_exit_code() {
+    let (_folder, config) = config(&ANY_PORTS.replace("'0s'", "'5m'"));
+    let service = Service::start(&config, &[]);
+    let address = service.address("admin").to_string();
+    service.until("serving");
+    let health = |address: &str| output(&["health", "--address", address]);
+    assert_eq!(health(&address), (Some(0), "ready\n".to_owned(), String::new()));
+    service.signal(Signal::TERM);
+    service.until("draining");
+    let draining = format!("error: not ready: {address}: 503 not ready: draining\n");
+    assert_eq!(health(&address), (Some(1), String::new(), draining));
+    service.signal(Signal::TERM);
+    service.end();
+    let (code, _, why) = health(&address);
+    assert_eq!(code, Some(1));
+    let refused = format!("error: not ready: {address}: cannot connect: ");
+    assert!(why.starts_with(&refused) && why.lines().count() == 1, "{why}");
+}
+
+#[test]
+fn health_gives_up_in_time_on_a_service_that_says_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let start = Instant::now();
+    let (code, _, why) = output(&["health", "--address", &address, "--timeout", "100ms"]);
+    assert_eq!(
+        (code, why),
+        (Some(1), format!("error: not ready: {address}: no answer: timed out\n"))
+    );
+    assert!(start.elapsed() < PATIENCE);
+}
+
+#[test]
+fn health_finds_the_address_in_the_config() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (_good, good) = config(&format!("listeners.admin.port = {free}\nlisteners.data.port = 0"));
+    let (_any, any) = config(ANY_PORTS);
+    let (_bad, bad) = config("log.level = 'loud'\n");
+    let health = |config: &Path| output(&["health", "--config", config.to_str().unwrap()]);
+    let refused = format!("error: not ready: 127.0.0.1:{free}: cannot connect: ");
+    for (config, code, why) in [
+        (&good, 1, refused.as_str()),
+        (&any, 1, "error: not ready: the admin listener has any free port"),
+        (&bad, 3, "error"),
+    ] {
+        let (found, stdout, stderr) = health(config);
+        assert_eq!((found, stdout.as_str()), (Some(code), ""), "{stderr}");
+        assert!(stderr.starts_with(why), "{stderr}");
+    }
+    let service = Service::start(&good, &[]);
+    service.until("serving");
+    assert_eq!(health(&good).0, Some(0));
+}
+
+#[test]
 fn the_end_of_its_terminal_stops_it() {
     let (folder, config) = config(&format!("{ANY_PORTS}log.file = 'edge.log'\n"));
     let log = folder.path().join("edge.log");
@@ -382,7 +455,7 @@ fn a_log_file_takes_the_lines_instead_of_stdout() {
 
 #[test]
 fn a_wrong_command_line_ends_with_code_2() {
-    for arguments in [&["run"][..], &["serve"], &["check", "--config"], &[]] {
+    for arguments in [&["run"][..], &["serve"], &["check", "--config"], &["health"], &[]] {
         let (code, stdout, stderr) = output(arguments);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(stderr.contains("--help") || stderr.contains("Usage:"), "{stderr}");

@@ -7,17 +7,19 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::{Parts, drain_and_tell};
 use crate::config::{self, Config, Listener, LoadError, Shutdown};
-use crate::host::{Ask, Herald};
+use crate::host::{Ask, Herald, Watchdog};
 use crate::listener::{self, BindError, Bound, LAST_CALL, Serving};
 use crate::observe::logs::Level;
 use crate::phase::Event;
 use crate::reload::{self, Applied, Outcome, Place, Request};
+use crate::watchdog::{self, Probed, Probing, Target};
 use crate::{Failure, report};
 
 /// Former listeners that may drain at a time; a further move has to wait.
@@ -34,6 +36,8 @@ pub(super) struct Running {
     pub parts: Parts,
     /// Listeners that were replaced and drain.
     pub retiring: VecDeque<JoinHandle<()>>,
+    /// What a self-probe asks at the moment.
+    targets: watch::Sender<Vec<Target>>,
 }
 
 /// A config on its way from the disk.
@@ -63,6 +67,44 @@ async fn arrival(reading: &mut Option<Reading>) -> Result<Result<Config, LoadErr
 }
 
 impl Running {
+    pub fn new(config: Config, path: PathBuf, data: Serving, admin: Serving, parts: Parts) -> Self {
+        let targets = watch::Sender::new(Vec::new());
+        let running = Self { config, path, data, admin, parts, retiring: VecDeque::new(), targets };
+        running.probe_all();
+        running
+    }
+
+    /// Starts the self-probe for a watchdog; without its thread the service runs unwatched and
+    /// the manager restarts it, so that is said.
+    pub fn probe_for(&self, watchdog: Option<Watchdog>) -> Option<Probing> {
+        let probed = Probed {
+            events: Handle::current(),
+            targets: self.targets.subscribe(),
+            own: self.parts.own.clone(),
+        };
+        let logs = &self.parts.logs;
+        watchdog::start(watchdog?, probed, logs.clone())
+            .inspect_err(|error| {
+                logs.record(Level::Error, "app", "self-probe cannot be started")
+                    .field("error", error)
+                    .emit();
+            })
+            .ok()
+    }
+
+    fn probe_all(&self) {
+        // `*` is no path, so no route of the world's ever gets this request.
+        self.targets.send_replace(vec![
+            self.data.target("data", "OPTIONS *"),
+            self.admin.target("admin", "GET /livez"),
+        ]);
+    }
+
+    /// The data listener is about to close.
+    pub fn probe_admin_only(&self) {
+        self.targets.send_replace(vec![self.admin.target("admin", "GET /livez")]);
+    }
+
     /// Does what is asked until that is to stop; the word for who asked.
     pub async fn until_stopped(
         &mut self,
@@ -179,6 +221,7 @@ impl Running {
             }
             None => self.admin.limit(listeners.admin.clone()),
         }
+        self.probe_all();
         self.parts.logs.set_level(plan.config.log.level);
         self.config = plan.config;
         Ok(Applied { changed: plan.changed, needs_restart: plan.needs_restart })

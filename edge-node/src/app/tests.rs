@@ -76,7 +76,7 @@ impl Rig {
         let app = App::build_with(&path, &config, herald.watch(), &line, |_, _, _| routes).unwrap();
         let (data, admin) = (app.data.address(), app.admin.address());
         let (asks, receiver) = mpsc::channel(8);
-        let running = tokio::spawn(async move { app.run(receiver, &mut herald).await });
+        let running = tokio::spawn(async move { app.run(receiver, &mut herald, None).await });
         Self { data, admin, asks, told, slow, logs, running, folder }
     }
 

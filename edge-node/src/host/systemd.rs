@@ -6,13 +6,36 @@ use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use super::{Announce, Status};
+use super::{Announce, Status, Watchdog};
 use crate::phase;
 
 /// An ear at systemd's notification socket.
 struct Notifier {
     socket: io::Result<UnixDatagram>,
     name: OsString,
+}
+
+/// systemd's watchdog, when the unit has `WatchdogSec=` and means this process.
+///
+/// Source: `sd_watchdog_enabled(3)`.
+pub fn watchdog_from_environment() -> Option<Watchdog> {
+    let [name, interval, process] =
+        ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"].map(std::env::var_os);
+    let interval = interval_for(interval.as_deref(), process.as_deref(), std::process::id())?;
+    let notifier = Notifier::new(name?);
+    Some(Watchdog { interval, pet: Box::new(move || notifier.send("WATCHDOG=1")) })
+}
+
+/// The interval, if the watchdog is on and watches the process `own`.
+fn interval_for(
+    microseconds: Option<&OsStr>,
+    process: Option<&OsStr>,
+    own: u32,
+) -> Option<Duration> {
+    let number = |text: &OsStr| text.to_str()?.parse::<u64>().ok();
+    let is_other = process.is_some_and(|process| number(process) != Some(own.into()));
+    let microseconds = number(microseconds?).filter(|microseconds| *microseconds > 0)?;
+    (!is_other).then_some(Duration::from_micros(microseconds))
 }
 
 /// systemd's ear, when the program runs under a unit with `Type=notify`.
@@ -32,23 +55,29 @@ impl Notifier {
     }
 }
 
-impl Announce for Notifier {
-    fn announce(&mut self, status: Status) -> io::Result<()> {
+impl Notifier {
+    /// Sends one message.
+    fn send(&self, text: &str) -> io::Result<()> {
         let socket = self
             .socket
             .as_ref()
             .map_err(|error| io::Error::new(error.kind(), format!("NOTIFY_SOCKET: {error}")))?;
-        let text = if status.is_reloading {
-            phase::reloading_text(monotonic())
-        } else {
-            status.phase.notify_text()
-        };
         address(&self.name)
             .and_then(|address| socket.send_to_addr(text.as_bytes(), &address))
             .map(|_sent| ())
             .map_err(|error| {
                 io::Error::new(error.kind(), format!("{}: {error}", self.name.display()))
             })
+    }
+}
+
+impl Announce for Notifier {
+    fn announce(&mut self, status: Status) -> io::Result<()> {
+        self.send(&if status.is_reloading {
+            phase::reloading_text(monotonic())
+        } else {
+            status.phase.notify_text()
+        })
     }
 }
 
@@ -122,6 +151,23 @@ mod tests {
         assert!(text.starts_with("RELOADING=1\n"), "{text}");
         let microsecond = Duration::from_micros(1);
         assert!(told + microsecond > before && told <= monotonic(), "{told:?} after {before:?}");
+    }
+
+    #[test]
+    fn the_watchdog_is_on_for_the_process_it_names_or_for_any() {
+        let second = Some(Duration::from_secs(1));
+        for (microseconds, process, expected) in [
+            (Some("1000000"), Some("7"), second),
+            (Some("1000000"), None, second),
+            (Some("1000000"), Some("8"), None),
+            (Some("1000000"), Some("x"), None),
+            (Some("0"), Some("7"), None),
+            (Some("soon"), Some("7"), None),
+            (None, Some("7"), None),
+        ] {
+            let found = interval_for(microseconds.map(OsStr::new), process.map(OsStr::new), 7);
+            assert_eq!(found, expected, "{microseconds:?} {process:?}");
+        }
     }
 
     #[test]

@@ -89,7 +89,9 @@ fn register() -> windows_service::Result<Host> {
         result
     })?;
     line.open(handle);
-    Ok(Host { herald: Herald::new(Box::new(Manager(line))), asks: Asks::Manager(receiver) })
+    let herald = Herald::new(Box::new(Manager(line)));
+    // This manager has no watchdog.
+    Ok(Host { herald, asks: Asks::Manager(receiver), watchdog: None })
 }
 
 /// Hands a control on as an ask; never blocks, or the manager would hold up all its services.

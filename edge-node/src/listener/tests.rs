@@ -24,7 +24,7 @@ fn start(keys: &str) -> (SocketAddr, Metrics, Serving) {
     let bound = bind("data", &config.listeners.data).unwrap();
     let address = bound.address();
     let router = Router::new().route("/", get(async || "hello"));
-    let serving = bound.serve(router, &metrics.http(), &silent());
+    let serving = bound.serve(router, &metrics.http(), &Own::default(), &silent());
     (address, metrics, serving)
 }
 
@@ -123,7 +123,7 @@ async fn the_ipv6_wildcard_takes_ipv4_as_well() {
     let port = bound.address().port();
     let metrics = Metrics::new(Counter::default());
     let router = Router::new().route("/", get(async || "hello"));
-    let _serving = bound.serve(router, &metrics.http(), &silent());
+    let _serving = bound.serve(router, &metrics.http(), &Own::default(), &silent());
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     assert!(within(exchange(address, HELLO)).await.ends_with("hello"));
 }

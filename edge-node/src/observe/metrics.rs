@@ -22,6 +22,7 @@ use super::exposition::Exposition;
 use super::logs::LogCounters;
 use super::process::ProcessCollector;
 use crate::build_info;
+use crate::probe::SelfProbe;
 
 mod reloads;
 
@@ -217,8 +218,12 @@ impl RouteMeter {
 
 /// Middleware of a route: counts a request and its duration.
 ///
-/// A request whose client goes away is no longer in flight and is not counted as answered.
+/// A request whose client goes away is no longer in flight and is not counted as answered; one of
+/// this process to itself is no traffic.
 pub async fn measure(State(meter): State<RouteMeter>, request: Request, next: Next) -> Response {
+    if request.extensions().get::<SelfProbe>().is_some() {
+        return next.run(request).await;
+    }
     let method = known_method(request.method());
     let _in_flight = Raised::new(meter.in_flight.clone());
     let start = Instant::now();
