@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::gateway;
 use crate::host::{Ask, Herald, Stop, Watchdog};
 use crate::listener::{self, BindError, Bound, Cut, LAST_CALL, Serving};
+use crate::observe::event_log::EventId;
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, Metrics};
 use crate::phase::{Event, Phase};
@@ -140,14 +141,14 @@ impl App {
         let mut running = Running::new(config, path, data, admin, parts);
         let _probing = running.probe_for(watchdog);
         herald.advance(Event::Bound);
-        logs.record(Level::Info, "app", "serving").emit();
+        logs.event(EventId::Serving, "app", "serving").emit();
 
         let asked_by = running.until_stopped(&mut asks, &mut requests, herald).await;
         // Whoever still waits for a reload is told that none comes.
         drop(requests);
         herald.advance(Event::StopAsked);
         let Shutdown { unready_wait, drain_timeout } = running.config.shutdown;
-        logs.record(Level::Info, "app", "draining")
+        logs.event(EventId::Draining, "app", "draining")
             .field("asked-by", asked_by)
             .value("unready-wait-seconds", unready_wait.as_secs_f64())
             .value("drain-timeout-seconds", drain_timeout.as_secs_f64())

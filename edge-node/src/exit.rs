@@ -3,6 +3,20 @@
 //! The codes are an interface: units, installers and scripts read them. Nothing here decides
 //! which ending it was; `lib.rs`, `app.rs` and `cli.rs` do.
 
+use std::fmt::Write as _;
+
+use crate::observe::event_log::EventId;
+
+/// The table of all endings, for a page of documentation, in Markdown.
+#[must_use]
+pub fn markdown_table() -> String {
+    let mut table = "| Code | Meaning |\n|---|---|\n".to_owned();
+    for exit in Exit::ALL {
+        let _infallible = writeln!(table, "| {} | {} |", exit.code(), exit.meaning());
+    }
+    table
+}
+
 /// An ending, with its process exit code as discriminant.
 ///
 /// The Windows service control manager is told the same number as service-specific exit code.
@@ -28,6 +42,18 @@ impl Exit {
     /// Every ending, by code.
     pub const ALL: [Self; 6] =
         [Self::Clean, Self::Failed, Self::Usage, Self::Config, Self::Bind, Self::Forced];
+
+    /// What the Event Log calls a service that ran and ended so.
+    #[must_use]
+    pub const fn event(self) -> EventId {
+        match self {
+            Self::Clean => EventId::Stopped,
+            Self::Forced => EventId::Forced,
+            Self::Config => EventId::ConfigRefused,
+            Self::Bind => EventId::BindRefused,
+            Self::Failed | Self::Usage => EventId::Failed,
+        }
+    }
 
     /// The process exit code.
     #[must_use]

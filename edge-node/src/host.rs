@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::exit::Exit;
+use crate::observe::event_log::EventLog;
 use crate::observe::logs::{Level, Logs};
 use crate::phase::{BEAT, Event, Phase};
 
@@ -271,6 +272,8 @@ pub struct Host {
     pub asks: Asks,
     /// Who wants to hear regularly that all is well.
     pub watchdog: Option<Watchdog>,
+    /// The Event Log, where the host has one.
+    pub events: Option<EventLog>,
 }
 
 /// A whole life of the service under a host: config file in, ending out.
@@ -297,10 +300,12 @@ fn foreground_host() -> Host {
             herald: Herald::new(ear),
             asks: Asks::Signals(Hup::Reloads),
             watchdog: systemd::watchdog_from_environment(),
+            events: None,
         };
     }
     let herald = Herald::new(Box::new(foreground::Nobody));
-    Host { herald, asks: Asks::Signals(foreground::meaning_of_hup()), watchdog: None }
+    let asks = Asks::Signals(foreground::meaning_of_hup());
+    Host { herald, asks, watchdog: None, events: None }
 }
 
 #[cfg(test)]

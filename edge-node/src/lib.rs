@@ -41,11 +41,16 @@ use crate::config::{Config, LoadError};
 use crate::exit::Exit;
 use crate::host::{Ask, Asks, Herald, Host, Watchdog};
 use crate::listener::BindError;
-use crate::observe::logs::{self, Level, Sink};
+use crate::observe::event_log::{EventId, EventLog};
+use crate::observe::logs::{self, Level, Logs, Sink};
 use crate::phase::Event;
 
 /// How long the end of the process waits for log lines to be written.
 const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it waits for the Event Log; a service that does not start must tell its manager within
+/// a second.
+const EVENT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Threads for what blocks, such as reading process figures for a scrape.
 const BLOCKING_THREADS_MAX: usize = 4;
@@ -100,6 +105,17 @@ impl Failure {
         }
     }
 
+    /// What the Event Log calls it.
+    #[must_use]
+    pub fn event(&self) -> EventId {
+        match self {
+            Self::Config(_) => EventId::ConfigRefused,
+            Self::LogFile(_) => EventId::LogFileRefused,
+            Self::Bind(_) => EventId::BindRefused,
+            Self::System { .. } => EventId::Failed,
+        }
+    }
+
     fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { what, source }
     }
@@ -107,11 +123,19 @@ impl Failure {
 
 /// A whole life of the service under a host, which is told the ending last.
 fn live(config: &Path, host: Host) -> Exit {
-    let Host { mut herald, asks, watchdog } = host;
-    let exit = load_and_serve(config, asks, &mut herald, watchdog).unwrap_or_else(|failure| {
+    let Host { mut herald, asks, watchdog, events } = host;
+    let ended = load_and_serve(config, asks, &mut herald, watchdog, events.as_ref());
+    let exit = ended.unwrap_or_else(|failure| {
         report::failure(&failure);
+        if let Some(events) = &events {
+            events.report(failure.event(), report::failure_text(&failure, false));
+        }
         failure.exit()
     });
+    if let Some(events) = events {
+        // Before the host is told: it may end the process then.
+        events.close(EVENT_PATIENCE);
+    }
     herald.advance(Event::Ended(exit));
     exit
 }
@@ -122,6 +146,7 @@ fn load_and_serve(
     asks: Asks,
     herald: &mut Herald,
     watchdog: Option<Watchdog>,
+    events: Option<&EventLog>,
 ) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -141,7 +166,12 @@ fn load_and_serve(
             what: "config cannot be loaded",
             source: panicked.into(),
         })??;
-        log_and_serve(&path, &config, sink, asks, herald, watchdog).await
+        let (logs, writer) = logs::start(config.log.level, sink)
+            .map_err(Failure::system("log writer thread cannot be started"))?;
+        let logs = logs.with_events(events.cloned());
+        let result = log_and_serve(&path, &config, &logs, asks, herald, watchdog).await;
+        writer.close(LOG_PATIENCE);
+        result
     });
     // What was cut, or still waits for a disk, must not be waited for.
     runtime.shutdown_background();
@@ -158,28 +188,25 @@ fn load(path: &Path) -> Result<(Config, Box<dyn Sink>), Failure> {
 async fn log_and_serve(
     path: &Path,
     config: &Config,
-    sink: Box<dyn Sink>,
+    logs: &Logs,
     asks: mpsc::Receiver<Ask>,
     herald: &mut Herald,
     watchdog: Option<Watchdog>,
 ) -> Result<Exit, Failure> {
-    let (logs, writer) = logs::start(config.log.level, sink)
-        .map_err(Failure::system("log writer thread cannot be started"))?;
     herald.log_to(logs.clone());
     logs.record(Level::Info, "app", "starting")
         .field("version", build_info::VERSION)
         .field("commit", build_info::COMMIT)
         .field("config", path.display())
         .emit();
-    let result = match App::build(path, config, herald.watch(), &logs) {
+    let result = match App::build(path, config, herald.watch(), logs) {
         Ok(app) => Ok(app.run(asks, herald, watchdog).await),
         Err(error) => Err(Failure::from(error)),
     };
     match &result {
-        Ok(exit) => logs.record(Level::Info, "app", "stopped").field("exit", exit.meaning()),
+        Ok(exit) => logs.event(exit.event(), "app", "stopped").field("exit", exit.meaning()),
         Err(failure) => logs.record(Level::Fatal, "app", failure),
     }
     .emit();
-    writer.close(LOG_PATIENCE);
     result
 }

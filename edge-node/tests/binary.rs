@@ -495,6 +495,7 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
         "edge_node_connections{listener=\"admin\"} 1",
         "edge_node_log_lines_dropped_total 0",
         "edge_node_log_rotations_failed_total 0",
+        "edge_node_events_suppressed_total 0",
         "http_requests_total{listener=\"data\",route=\"/\",method=\"GET\",code=\"200\"} 1",
         "http_requests_total{listener=\"data\",route=\"unmatched\",method=\"GET\",code=\"404\"} 1",
         "http_request_duration_seconds_bucket{le=\"+Inf\",listener=\"data\",route=\"/\",",

@@ -16,6 +16,7 @@ use super::{Parts, drain_and_tell};
 use crate::config::{self, Config, Listener, LoadError, Shutdown};
 use crate::host::{Ask, Herald, Watchdog};
 use crate::listener::{self, BindError, Bound, LAST_CALL, Serving};
+use crate::observe::event_log::EventId;
 use crate::observe::logs::Level;
 use crate::phase::Event;
 use crate::reload::{self, Applied, Outcome, Place, Request};
@@ -153,9 +154,9 @@ impl Running {
         }
         match herald.phase().unready_reason() {
             Some(reason) => logs
-                .record(Level::Info, "app", "not serving, requests are refused")
+                .event(EventId::Paused, "app", "not serving, requests are refused")
                 .field("reason", reason),
-            None => logs.record(Level::Info, "app", "serving"),
+            None => logs.event(EventId::Resumed, "app", "serving"),
         }
         .emit();
     }
@@ -183,12 +184,12 @@ impl Running {
                         .value("settings", &applied.needs_restart)
                         .emit();
                 }
-                logs.record(Level::Info, "app", "config reloaded")
+                logs.event(EventId::Reloaded, "app", "config reloaded")
                     .value("changed", &applied.changed)
                     .emit();
             }
             Err(failure) => logs
-                .record(Level::Error, "app", "config refused, the old one goes on")
+                .event(EventId::ReloadRefused, "app", "config refused, the old one goes on")
                 .field("diagnostics", report::failure_text(failure, false))
                 .emit(),
         }

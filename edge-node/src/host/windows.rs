@@ -4,7 +4,7 @@
 //! The dispatcher is entered before anything else of the program happens, because the manager
 //! gives up on a process that does not register within 30 seconds.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -24,6 +24,7 @@ use windows_sys::Win32::Foundation::{
 use super::{ASKS_MAX, Announce, Ask, Asks, Herald, Host, Live, Status, Stop, foreground_host};
 use crate::build_info;
 use crate::exit::Exit;
+use crate::observe::event_log;
 use crate::phase::{Controls, ManagerState, Phase};
 
 /// What the service's main function needs; the manager's call cannot carry it.
@@ -62,9 +63,11 @@ fn is_console(error: &io::Error) -> bool {
 }
 
 /// The service's life, called by the dispatcher on a thread of its own.
-fn service_main(_arguments: Vec<OsString>) {
+fn service_main(arguments: Vec<OsString>) {
     let Some(launch) = LAUNCH.get() else { return };
-    let exit = match register() {
+    // The first argument is the name the service was registered with, and so that of its source.
+    let name = arguments.first().map_or(OsStr::new(build_info::NAME), OsString::as_os_str);
+    let exit = match register(name) {
         Ok(host) => (launch.live)(&launch.config, host),
         // Without a handle there is nobody to tell; the manager sees the process end.
         Err(_unregistered) => Exit::Failed,
@@ -74,7 +77,7 @@ fn service_main(_arguments: Vec<OsString>) {
 }
 
 /// Registers the control handler: the manager's controls become `Ask`s.
-fn register() -> windows_service::Result<Host> {
+fn register(name: &OsStr) -> windows_service::Result<Host> {
     let (asks, receiver) = mpsc::channel(ASKS_MAX);
     let line = Line::default();
     let for_handler = line.clone();
@@ -90,8 +93,10 @@ fn register() -> windows_service::Result<Host> {
     })?;
     line.open(handle);
     let herald = Herald::new(Box::new(Manager(line)));
+    // Without an Event Log the service is as good as before, and there is nowhere to say it yet.
+    let events = event_log::open(name).ok();
     // This manager has no watchdog.
-    Ok(Host { herald, asks: Asks::Manager(receiver), watchdog: None })
+    Ok(Host { herald, asks: Asks::Manager(receiver), watchdog: None, events })
 }
 
 /// Hands a control on as an ask; never blocks, or the manager would hold up all its services.

@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::line::Line;
+use super::event_log::{EventId, EventLog};
 use super::queue::{Bounds, Queue};
 
 mod file;
@@ -97,6 +98,7 @@ pub struct Logs {
     level: Arc<AtomicU8>,
     queue: Arc<Queue<Entry>>,
     counters: LogCounters,
+    events: Option<EventLog>,
 }
 
 /// What is counted of log lines; clones count together.
@@ -106,6 +108,8 @@ pub struct LogCounters {
     pub dropped: Counter,
     /// Attempts to rotate that failed, at most one a second.
     pub rotations_failed: Counter,
+    /// Entries of the Event Log that were left out.
+    pub events_suppressed: Counter,
 }
 
 /// The writer thread, to be closed when the service ends.
@@ -128,7 +132,8 @@ enum Entry {
 pub fn start(level: Level, sink: Box<dyn Sink>) -> io::Result<(Logs, LogWriter)> {
     let queue = Arc::new(Queue::new(BOUNDS));
     let level = Arc::new(AtomicU8::new(level as u8));
-    let logs = Logs { level, queue: Arc::clone(&queue), counters: LogCounters::default() };
+    let (counters, events) = (LogCounters::default(), None);
+    let logs = Logs { level, queue: Arc::clone(&queue), counters, events };
     let writer = Writer { logs: logs.clone(), sink, told: 0 };
     thread::Builder::new()
         .name("log-writer".to_owned())
@@ -143,7 +148,34 @@ impl Logs {
     ///
     /// Nothing is formatted where the level is not wanted.
     pub fn record(&self, level: Level, source: &str, message: impl fmt::Display) -> Record<'_> {
-        Record::begin(self.wants(level).then_some(self), level, source, message)
+        self.begin(level, EventId::of_level(level), source, message)
+    }
+
+    /// Begins a line about something that the Event Log hears of too, whatever levels are written.
+    pub fn event(&self, id: EventId, source: &str, message: impl fmt::Display) -> Record<'_> {
+        self.begin(id.level(), Some(id), source, message)
+    }
+
+    fn begin(
+        &self,
+        level: Level,
+        id: Option<EventId>,
+        source: &str,
+        message: impl fmt::Display,
+    ) -> Record<'_> {
+        let entry = match (&self.events, id) {
+            (Some(events), Some(id)) => events.begin(id, &message).map(|entry| (events, entry)),
+            (Some(_) | None, _) => None,
+        };
+        Record::begin(self.wants(level).then_some(self), entry, level, source, message)
+    }
+
+    /// These logs, heard by the Event Log as well.
+    #[must_use]
+    pub fn with_events(self, events: Option<EventLog>) -> Self {
+        let events_suppressed = events.as_ref().map(EventLog::suppressed).unwrap_or_default();
+        let counters = LogCounters { events_suppressed, ..self.counters };
+        Self { counters, events, ..self }
     }
 
     fn wants(&self, level: Level) -> bool {

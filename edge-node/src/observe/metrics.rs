@@ -101,6 +101,11 @@ impl Metrics {
             "Attempts to rotate the log file that failed, at most one a second",
             counters.rotations_failed.clone(),
         );
+        self.registry.register(
+            "edge_node_events_suppressed",
+            "Entries of the Windows Event Log left out because there were too many or it failed",
+            counters.events_suppressed.clone(),
+        );
     }
 
     /// What is counted of requests.

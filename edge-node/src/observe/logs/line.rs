@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Level, Logs};
+use crate::observe::event_log::{Entry, EventLog};
 
 /// Bytes of a line at most, the newline included; fields that do not fit are left out, and
 /// `"truncated":true` says so.
@@ -48,7 +49,10 @@ pub fn age(line: &[u8]) -> Option<Duration> {
 /// A log line in the making; nothing is written before [`Record::emit`].
 #[must_use = "a line is written by `emit`"]
 pub struct Record<'a> {
+    /// Where the line goes, if its level is wanted.
     logs: Option<&'a Logs>,
+    /// What the Event Log will hear, and through whom.
+    entry: Option<(&'a EventLog, Entry)>,
     level: Level,
     line: String,
     truncated: bool,
@@ -57,11 +61,15 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     pub(super) fn begin(
         logs: Option<&'a Logs>,
+        mut entry: Option<(&'a EventLog, Entry)>,
         level: Level,
         source: &str,
         message: impl fmt::Display,
     ) -> Self {
-        let mut record = Self { logs, level, line: String::new(), truncated: false };
+        if let Some((_, entry)) = &mut entry {
+            entry.add(format_args!("\nsource: {source}"));
+        }
+        let mut record = Self { logs, entry, level, line: String::new(), truncated: false };
         if logs.is_some() {
             let mut message = message.to_string();
             record.truncated = cut(&mut message, MESSAGE_BYTES_MAX);
@@ -77,20 +85,28 @@ impl<'a> Record<'a> {
     }
 
     /// Adds a context field, shown as text.
-    pub fn field(self, key: &'static str, value: impl fmt::Display) -> Self {
-        if self.logs.is_none() {
-            return self;
+    pub fn field(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        if let Some((_, entry)) = &mut self.entry {
+            entry.add(format_args!("{key}: {value}"));
         }
-        self.value(key, value.to_string())
+        self.add(key, || json(&value.to_string()))
     }
 
     /// Adds a context field as the JSON value it serialises to.
     pub fn value(mut self, key: &'static str, value: impl Serialize) -> Self {
+        if let Some((_, entry)) = &mut self.entry {
+            entry.add(format_args!("{key}: {}", json(&value)));
+        }
+        self.add(key, || json(&value))
+    }
+
+    /// Adds a field to the line, where there is one.
+    fn add(mut self, key: &'static str, value: impl FnOnce() -> String) -> Self {
         debug_assert!(!RESERVED.contains(&key), "context field {key:?} has a reserved name");
         if self.logs.is_none() {
             return self;
         }
-        let field = format!(",\"{key}\":{}", json(&value));
+        let field = format!(",\"{key}\":{}", value());
         if self.line.len() + field.len() + END.len() > LINE_BYTES_MAX {
             self.truncated = true;
         } else {
@@ -99,8 +115,11 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// Hands the line to the writer; never blocks.
-    pub fn emit(self) {
+    /// Hands the line to the writer, and to the Event Log what it is to hear; never blocks.
+    pub fn emit(mut self) {
+        if let Some((events, entry)) = self.entry.take() {
+            events.take(entry);
+        }
         let Some(logs) = self.logs else { return };
         if let Some(line) = self.finish() {
             logs.push(line);
