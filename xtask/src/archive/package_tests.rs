@@ -6,13 +6,15 @@ use proptest::prelude::*;
 use std::path::Path;
 
 const EPOCH: u64 = 1_700_000_000;
-const FORMATS: [Format; 1] = [Format::Deb];
+const FORMATS: [Format; 2] = [Format::Deb, Format::Rpm];
 
 fn entry<'a>(path: &'a str, mode: u32, contents: &'a [u8]) -> Entry<'a> {
     Entry { path, mode, contents }
 }
 
 const CONTROL: &str = "Package: node\nVersion: 1.0~rc.1-1\nArchitecture: amd64\nMaintainer: A <a@b.example>\nDescription: serves\n All day.\n";
+
+const PREAMBLE: &str = "Name: node\nVersion: 1.0~rc.1\nRelease: 1\nArchitecture: x86_64\nSummary: serves\nLicense: MIT\nVendor: A\nPackager: A <a@b.example>\nURL: https://a.example/\n\nAll day.\n";
 
 /// A small package of a format.
 fn sample(format: Format) -> Vec<Entry<'static>> {
@@ -26,6 +28,11 @@ fn sample(format: Format) -> Vec<Entry<'static>> {
             entry("DEBIAN/conffiles", 0o644, b"/etc/node/node.toml\n"),
             entry("DEBIAN/control", 0o644, CONTROL.as_bytes()),
             entry("DEBIAN/postinst", 0o755, b"#!/bin/sh\n"),
+        ]),
+        Format::Rpm => entries.extend([
+            entry("RPM/post", 0o755, b"# Nothing\n"),
+            entry("RPM/postun", 0o755, b":\n"),
+            entry("RPM/preamble", 0o644, PREAMBLE.as_bytes()),
         ]),
         Format::Zip | Format::TarGz | Format::Nsis => panic!("not a package"),
     }
@@ -107,6 +114,66 @@ fn what_a_deb_says_of_its_files_must_be_true() {
 fn a_deb_without_a_description_is_not_packed() {
     let error = pack(Format::Deb, &[entry("usr/bin/node", 0o755, b"")], EPOCH).unwrap_err();
     assert!(error.to_string().contains("DEBIAN/control"), "{error}");
+}
+
+#[test]
+fn an_rpm_that_was_packed_otherwise_is_refused() {
+    let bytes = packed(Format::Rpm);
+    let serves = exchanged(&bytes, "serves", "SERVES");
+    refused(Format::Rpm, &serves, "never packed");
+    refused(Format::Rpm, &exchanged(&bytes, "node-1.0", "nod0-1.0"), "never packed");
+    refused(Format::Rpm, &exchanged(&bytes, "root", "toor"), "never packed");
+    refused(Format::Rpm, &exchanged(&bytes, "rpmlib", "RPMLIB"), "never packed");
+    refused(Format::Rpm, &[&bytes[..], b"\n"].concat(), "follow its end");
+    refused(Format::Rpm, &bytes[..90], "no rpm package");
+    refused(Format::Rpm, b"", "no rpm package");
+}
+
+#[test]
+fn an_rpm_says_of_itself_only_what_its_preamble_can() {
+    let with = |from: &str, to: &str| {
+        let preamble = PREAMBLE.replace(from, to);
+        let mut entries = sample(Format::Rpm);
+        entries.retain(|entry| entry.path != "RPM/preamble");
+        entries.push(entry("RPM/preamble", 0o644, preamble.as_bytes()));
+        pack(Format::Rpm, &entries, EPOCH).err().map(|error| error.to_string())
+    };
+    assert_eq!(with("All day.", "All night."), None);
+    for (from, to) in
+        [("License: MIT\n", ""), ("Name", "Nom"), ("All day.\n", "All day."), ("MIT", "M\0T")]
+    {
+        let error = with(from, to).unwrap_or_default();
+        assert!(error.contains("preamble"), "{from:?}: {error}");
+    }
+    let error = pack(Format::Rpm, &[entry("RPM/verify", 0o755, b"")], EPOCH).unwrap_err();
+    assert!(error.to_string().contains("scriptlet"), "{error}");
+}
+
+#[test]
+fn rpm_reads_what_was_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.rpm"), packed(Format::Rpm)).unwrap();
+    let checks = ["--checksig", "--verbose", "a.rpm"];
+    told(folder.path(), "rpm", &checks, &["Header SHA256 digest: OK", "Payload SHA256 digest: OK"]);
+    let query = ["--query", "--info", "--package", "a.rpm"];
+    let fields =
+        ["Version     : 1.0~rc.1", "License     : MIT", "Size        : 18", "All day.", "2023"];
+    told(folder.path(), "rpm", &query, &fields);
+    let flags = "[%{FILENAMES} %{FILEMODES:perms} %{FILEFLAGS:fflags}\n]";
+    let lines = [
+        "/etc/node drwxr-xr-x",
+        "/etc/node/node.toml -rw-r--r-- cn",
+        "/usr/bin/node -rwxr-xr-x",
+        "/usr/share/doc/node/empty -rw-r--r-- d",
+    ];
+    told(folder.path(), "rpm", &["--query", "--queryformat", flags, "--package", "a.rpm"], &lines);
+    let scripts = ["--query", "--scripts", "--package", "a.rpm"];
+    told(
+        folder.path(),
+        "rpm",
+        &scripts,
+        &["postinstall scriptlet (using /bin/sh):\n# Nothing", "postuninstall"],
+    );
 }
 
 #[track_caller]

@@ -317,7 +317,7 @@ impl Config {
 
 impl Format {
     /// The formats that are packed here, and can be read back.
-    pub const PACKED: [Self; 3] = [Self::Zip, Self::TarGz, Self::Deb];
+    pub const PACKED: [Self; 4] = [Self::Zip, Self::TarGz, Self::Deb, Self::Rpm];
 
     /// What the names of its files end with, after a dot.
     pub const fn extension(self) -> &'static str {
@@ -326,6 +326,7 @@ impl Format {
             Self::TarGz => "tar.gz",
             Self::Nsis => "exe",
             Self::Deb => "deb",
+            Self::Rpm => "rpm",
         }
     }
 
@@ -341,7 +342,7 @@ impl Format {
     pub const fn is_package(self) -> bool {
         match self {
             Self::Zip | Self::TarGz | Self::Nsis => false,
-            Self::Deb => true,
+            Self::Deb | Self::Rpm => true,
         }
     }
 }

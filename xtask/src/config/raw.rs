@@ -369,6 +369,9 @@ pub enum Format {
     /// A Debian package.
     #[serde(rename = "deb")]
     Deb,
+    /// An RPM package.
+    #[serde(rename = "rpm")]
+    Rpm,
 }
 
 /// A rendered text that can go into a bundle.

@@ -23,7 +23,7 @@ pub(super) enum Language {
     Systemd,
     /// POSIX shell.
     Shell,
-    /// Control files of Debian packages.
+    /// What packages say of themselves: fields and paragraphs.
     Deb,
     /// YAML with PromQL and Go templates inside.
     Yaml,

@@ -27,6 +27,14 @@ const DEB: [(&str, &str, Language); 8] = [
     ("deb/lintian-overrides.j2", "lintian-overrides", Language::Deb),
 ];
 
+/// The same of RPM packages.
+const RPM: [(&str, &str, Language); 4] = [
+    ("rpm/preamble.j2", "preamble", Language::Deb),
+    ("rpm/post.j2", "post", Language::Shell),
+    ("rpm/preun.j2", "preun", Language::Shell),
+    ("rpm/postun.j2", "postun", Language::Shell),
+];
+
 /// The licences of which every Debian system has the text in [`COMMON_FOLDER`] (Debian Policy 12.5).
 const COMMON_LICENSES: [&str; 13] = [
     "Apache-2.0",
@@ -45,7 +53,7 @@ const COMMON_LICENSES: [&str; 13] = [
 ];
 const COMMON_FOLDER: &str = "/usr/share/common-licenses";
 
-/// What the templates below `deb/` see.
+/// What the templates below `deb/` and `rpm/` see.
 #[derive(Serialize)]
 struct PackageView {
     name: String,
@@ -109,10 +117,17 @@ pub enum Source {
 
 /// The templates that the declared packages need.
 pub(super) fn templates(config: &Config) -> Vec<&'static str> {
-    let unit =
-        (config.packages.is_some() && has(config, Format::is_package)).then_some(systemd::UNIT);
-    let deb = has(config, |format| format == Format::Deb).then_some(DEB);
-    unit.into_iter().chain(deb.into_iter().flatten().map(|(template, ..)| template)).collect()
+    let formats = Format::PACKED.into_iter().filter(|format| has(config, |it| it == *format));
+    formats.flat_map(own_texts).map(|(template, ..)| *template).collect()
+}
+
+/// The templates that only packages of a format have.
+fn own_texts(format: Format) -> &'static [(&'static str, &'static str, Language)] {
+    match format {
+        Format::Zip | Format::TarGz | Format::Nsis => &[],
+        Format::Deb => &DEB,
+        Format::Rpm => &RPM,
+    }
 }
 
 fn has(config: &Config, wanted: impl Fn(Format) -> bool) -> bool {
@@ -128,35 +143,27 @@ pub(super) fn jobs(config: &Config, facts: &Facts) -> Vec<Job> {
     }
     let mut jobs = vec![systemd::packaged_unit(config, &unit_path(config))];
     for target in config.targets_of(System::Linux) {
-        if target.bundles.iter().any(|bundle| bundle.format == Format::Deb) {
-            jobs.extend(deb_jobs(config, packages, facts, target));
+        for format in target.bundles.iter().map(|bundle| bundle.format) {
+            let view = view(&package_view(config, packages, facts, target, format));
+            jobs.extend(own_texts(format).iter().map(|(template, name, language)| Job {
+                template: format!("{}/{template}", config.templates),
+                language: *language,
+                view: view.clone(),
+                group: Group::Package,
+                text: None,
+                target: Some(target.triple.clone()),
+                path: path(target, format, name),
+                name: (*name).to_owned(),
+                executable: *language == Language::Shell,
+            }));
         }
     }
     jobs
 }
 
-fn deb_jobs(
-    config: &Config,
-    packages: &Packages,
-    facts: &Facts,
-    target: &Target,
-) -> impl Iterator<Item = Job> {
-    let view = view(&package_view(config, packages, facts, target));
-    DEB.into_iter().map(move |(template, name, language)| Job {
-        template: format!("{}/{template}", config.templates),
-        language,
-        view: view.clone(),
-        group: Group::Package,
-        text: None,
-        target: Some(target.triple.clone()),
-        path: deb_path(target, name),
-        name: name.to_owned(),
-        executable: language == Language::Shell,
-    })
-}
-
-fn deb_path(target: &Target, name: &str) -> String {
-    format!("package/{}/deb/{name}", target.triple)
+/// Path of a text that only a package has, as a document.
+fn path(target: &Target, format: Format, name: &str) -> String {
+    format!("package/{}/{}/{name}", target.triple, format.extension())
 }
 
 /// Path of the unit that packages hold, as a document.
@@ -169,13 +176,20 @@ fn package_view(
     packages: &Packages,
     facts: &Facts,
     target: &Target,
+    format: Format,
 ) -> PackageView {
     let (product, paths, time) = (&config.product, LinuxPaths::packaged(config), time(facts.epoch));
+    let (version, architecture) = match format {
+        Format::Rpm => (rpm_version(&facts.version), rpm_architecture(target)),
+        Format::Zip | Format::TarGz | Format::Nsis | Format::Deb => {
+            (deb_version(&facts.version), deb_architecture(target))
+        }
+    };
     PackageView {
         name: product.name.clone(),
         display_name: product.display_name.clone(),
-        version: deb_version(&facts.version),
-        architecture: deb_architecture(target),
+        version,
+        architecture,
         publisher: product.publisher.clone(),
         contact: packages.contact.clone(),
         section: packages.section.clone(),
@@ -223,10 +237,15 @@ fn documentation(config: &Config) -> String {
 /// A version as dpkg orders it (deb-version(7)): a tilde sorts before the end, so that a pre-release comes before its
 /// release. The revision, behind the last hyphen, is always 1: another package is another release.
 fn deb_version(version: &Version) -> String {
+    format!("{}-1", tilde_version(version))
+}
+
+/// A version in which a pre-release is told by a tilde.
+fn tilde_version(version: &Version) -> String {
     let Version { major, minor, patch, pre, build } = version;
     let pre = if pre.is_empty() { String::new() } else { format!("~{pre}") };
     let build = if build.is_empty() { String::new() } else { format!("+{build}") };
-    format!("{major}.{minor}.{patch}{pre}{build}-1")
+    format!("{major}.{minor}.{patch}{pre}{build}")
 }
 
 /// Debian's name of the processor (dpkg-architecture(1)).
@@ -234,13 +253,42 @@ fn deb_architecture(target: &Target) -> &'static str {
     if target.triple.starts_with("aarch64-") { "arm64" } else { "amd64" }
 }
 
+/// A version as rpm orders it (rpm-version(7)), the release apart. A hyphen separates the two, so there is none.
+/// Where semver has a number before a word (`alpha.1`, `alpha.beta`), rpm has it behind.
+fn rpm_version(version: &Version) -> String {
+    tilde_version(version).replace('-', "_")
+}
+
+/// rpm's name of the processor.
+fn rpm_architecture(target: &Target) -> &'static str {
+    if target.triple.starts_with("aarch64-") { "aarch64" } else { "x86_64" }
+}
+
 /// Every file of a package.
 pub fn files(config: &Config, target: &Target, format: Format) -> Vec<PackageFile> {
     let mut files = installed(config, target, format);
-    if format == Format::Deb {
-        files.extend(deb_files(config, target));
-    }
+    files.extend(match format {
+        Format::Zip | Format::TarGz | Format::Nsis => Vec::new(),
+        Format::Deb => deb_files(config, target),
+        Format::Rpm => rpm_files(config, target),
+    });
     files
+}
+
+/// What the package manager itself reads, and the licence where its kind of system looks for it.
+fn rpm_files(config: &Config, target: &Target) -> Vec<PackageFile> {
+    let folder = format!("usr/share/licenses/{}", config.product.name);
+    let license = PackageFile {
+        source: Source::Workspace(config.product.license_file.clone()),
+        path: format!("{folder}/{}", license_name(config)),
+        executable: false,
+    };
+    let own = RPM.iter().map(|(_, name, language)| PackageFile {
+        source: Source::Document(path(target, Format::Rpm, name)),
+        path: format!("RPM/{name}"),
+        executable: *language == Language::Shell,
+    });
+    own.chain([license]).collect()
 }
 
 /// The files that every package installs, in the same places.
@@ -281,8 +329,8 @@ fn deb_files(config: &Config, target: &Target) -> Vec<PackageFile> {
         .iter()
         .map(|(_, name, language)| PackageFile {
             source: match *name {
-                "changelog.Debian" => Source::Compressed(deb_path(target, name)),
-                _ => Source::Document(deb_path(target, name)),
+                "changelog.Debian" => Source::Compressed(path(target, Format::Deb, name)),
+                _ => Source::Document(path(target, Format::Deb, name)),
             },
             path: place(name),
             executable: *language == Language::Shell,

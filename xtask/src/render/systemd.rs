@@ -16,7 +16,7 @@ use serde::Serialize;
 /// The templates of this group, below the templates folder.
 pub(super) const TEMPLATES: &[&str] = &[UNIT, SYSUSERS, TMPFILES, INSTALL, UNINSTALL];
 
-pub(super) const UNIT: &str = "systemd/service.service.j2";
+const UNIT: &str = "systemd/service.service.j2";
 const SYSUSERS: &str = "systemd/sysusers.conf.j2";
 const TMPFILES: &str = "systemd/tmpfiles.conf.j2";
 const INSTALL: &str = "systemd/install.sh.j2";

@@ -14,7 +14,7 @@ pub(super) fn add_bundles(draft: &mut Draft<'_>, target: &Target) {
     for bundle in &target.bundles {
         match bundle.format {
             Format::Nsis => installer::add(draft, target),
-            Format::Deb => package::add(draft, target, bundle.format),
+            Format::Deb | Format::Rpm => package::add(draft, target, bundle.format),
             Format::Zip | Format::TarGz => add_bundle(draft, target, bundle),
         }
     }

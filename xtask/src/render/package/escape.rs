@@ -1,15 +1,17 @@
-//! Escaping for Debian's control files (deb822(5), Debian Policy 5.1 and 5.6.13).
+//! Escaping for Debian's control files (deb822(5), Debian Policy 5.1 and 5.6.13) and for what an RPM package says of
+//! itself.
 
 use super::super::engine::{Escape, Refusal};
 use minijinja::Value;
 
-/// The filters of Debian templates.
+/// The filters of the templates of packages.
 pub(in super::super) const FILTERS: &[(&str, Escape)] = &[
     ("deb_line", deb_line),
     ("deb_word", deb_word),
     ("deb_person", deb_person),
     ("deb_uri", deb_uri),
     ("deb_paragraph", deb_paragraph),
+    ("wrapped", wrapped),
 ];
 
 /// Columns of the lines of a paragraph, the space before them included.
@@ -67,6 +69,16 @@ fn deb_paragraph(value: &Value) -> Result<String, Refusal> {
         }
     }
     Ok(lines.join("\n"))
+}
+
+/// A paragraph of its own.
+fn wrapped(value: &Value) -> Result<String, Refusal> {
+    let text = deb_paragraph(value)?;
+    Ok(text
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n"))
 }
 
 /// On one line, with one space between words.

@@ -26,6 +26,9 @@ fn version(text: &str) -> Version {
 fn a_version_is_written_as_the_package_manager_writes_it() {
     assert_eq!(deb_version(&version("1.2.0")), "1.2.0-1");
     assert_eq!(deb_version(&version("1.2.0-rc.1+build.5")), "1.2.0~rc.1+build.5-1");
+    assert_eq!(rpm_version(&version("1.2.0")), "1.2.0");
+    assert_eq!(rpm_version(&version("1.2.0-rc-2.1+build.5")), "1.2.0~rc_2.1+build.5");
+    assert_eq!(rpm_version(&version("1.2.0-1")), "1.2.0~1");
 }
 
 #[test]
@@ -36,6 +39,20 @@ fn dpkg_orders_versions_as_semver_does() {
         let words = ["--compare-versions", &older, "lt", &newer];
         let Some(answer) = run(folder.path(), "dpkg", &words, "") else { return };
         assert!(answer.success, "{older} is not before {newer}");
+    }
+}
+
+#[test]
+fn rpm_orders_versions_as_semver_does_but_for_numbers_beside_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers_behind_words = ["1.0.0-1", "1.0.0-alpha.1"];
+    let known: Vec<_> =
+        VERSIONS.into_iter().filter(|version| !numbers_behind_words.contains(version)).collect();
+    for pair in known.windows(2) {
+        let [older, newer] = [0, 1].map(|at| rpm_version(&version(pair[at])));
+        let macro_call = format!("%{{lua:print(rpm.vercmp(\"{older}\", \"{newer}\"))}}");
+        let Some(answer) = run(folder.path(), "rpm", &["--eval", &macro_call], "") else { return };
+        assert_eq!(answer.text.trim(), "-1", "{older} is not before {newer}");
     }
 }
 

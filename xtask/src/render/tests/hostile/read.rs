@@ -21,7 +21,8 @@ pub(super) fn meaning(document: &Document) -> Value {
         "conf" => systemd::lines(text),
         "control" | "copyright" => deb::control(text),
         "Debian" | "conffiles" | "lintian-overrides" => deb::lines(text),
-        "postinst" | "prerm" | "postrm" => shell::script(text),
+        "preamble" => deb::preamble(text),
+        "post" | "preun" | "postun" | "postinst" | "prerm" | "postrm" => shell::script(text),
         "sh" => shell::script(text),
         _ => data::toml(text),
     }

@@ -25,6 +25,16 @@ pub(super) fn control(text: &str) -> Value {
     Value::Array(paragraphs.collect())
 }
 
+/// Fields, an empty line, and text up to the end.
+pub(super) fn preamble(text: &str) -> Value {
+    let (fields, description) = text.split_once("\n\n").expect("a description");
+    let fields = fields.lines().map(|line| {
+        let (name, value) = line.split_once(": ").expect("a field");
+        json!([name, if name == "URL" { decoded(value) } else { value.to_owned() }])
+    });
+    json!([fields.collect::<Vec<_>>(), description])
+}
+
 pub(super) fn lines(text: &str) -> Value {
     let line = |line: &str| match line.split_once("told at ") {
         Some((before, uri)) => json!([before, decoded(uri)]),
