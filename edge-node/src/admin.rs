@@ -129,10 +129,9 @@ async fn reload_config(State(admin): State<Admin>, headers: HeaderMap) -> Respon
 
 fn tell_program(config: &Path, outcome: &Outcome) -> Response {
     let (code, verdict) = match outcome {
-        Ok(Applied { changed, needs_restart }) => {
+        Ok(Applied { changed }) => {
             let mut verdict = report::verdict(config, json!([]));
             verdict["changed"] = json!(changed);
-            verdict["needs-restart"] = json!(needs_restart);
             (StatusCode::OK, verdict)
         }
         Err(failure) => {
@@ -155,13 +154,9 @@ fn tell_person(outcome: &Outcome) -> Response {
 }
 
 fn applied_text(applied: &Applied) -> String {
-    let list =
-        |names: &[&str]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    let mut text = format!("reloaded, changed: {}\n", list(&applied.changed));
-    if !applied.needs_restart.is_empty() {
-        text += &format!("needs a restart: {}\n", list(&applied.needs_restart));
-    }
-    text
+    let Applied { changed } = applied;
+    let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
+    format!("reloaded, changed: {changed}\n")
 }
 
 /// True for a request that a web page of another origin makes a browser send: those carry

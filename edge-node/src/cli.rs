@@ -30,8 +30,7 @@ pub enum Command {
     /// The config is read again on SIGHUP, unless the process has a controlling terminal, whose
     /// end that signal then means; on the service manager's ParamChange; and on
     /// `POST /v1/reload` at the admin listener. A config with mistakes changes nothing. No request
-    /// is lost: what a listener that moves has begun, it finishes. What [log] says but for the
-    /// level needs a restart.
+    /// is lost: what a listener that moves has begun, it finishes.
     ///
     /// A first request to stop drains: /readyz answers 503, then no new connection is
     /// taken, then requests in flight finish or shutdown.drain-timeout passes. A second request

@@ -5,20 +5,17 @@ use tokio::sync::oneshot;
 
 use crate::Failure;
 use crate::config::{Config, Listener, Log};
+use crate::observe::logs::{self, OpenError, Sink};
 
 /// What a reload does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The config that will be in force: the new one, but for what needs a restart.
-    pub config: Config,
     /// What happens to the data listener.
     pub data: Place,
     /// What happens to the admin listener.
     pub admin: Place,
-    /// The tables that differ and are applied.
+    /// The tables that differ.
     pub changed: Vec<&'static str>,
-    /// The settings that differ and are not applied.
-    pub needs_restart: Vec<&'static str>,
 }
 
 /// Where a listener is to be.
@@ -33,8 +30,6 @@ pub enum Place {
 /// What is needed to get from one config to the other.
 #[must_use]
 pub fn plan(old: &Config, new: &Config) -> Plan {
-    // The log's sink was opened at the start, possibly with rights that are gone.
-    let log = Log { level: new.log.level, ..old.log.clone() };
     let mut changed = Vec::new();
     let mut note = |name, is_changed: bool| {
         if is_changed {
@@ -44,16 +39,22 @@ pub fn plan(old: &Config, new: &Config) -> Plan {
     note("listeners.data", old.listeners.data != new.listeners.data);
     note("listeners.admin", old.listeners.admin != new.listeners.admin);
     note("shutdown", old.shutdown != new.shutdown);
-    note("log.level", old.log.level != log.level);
-    let needs_restart =
-        if log == new.log { vec![] } else { vec!["keys of `log` other than `level`"] };
+    note("log", old.log != new.log);
     Plan {
         data: place(&old.listeners.data, &new.listeners.data),
         admin: place(&old.listeners.admin, &new.listeners.admin),
         changed,
-        needs_restart,
-        config: Config { log, ..new.clone() },
     }
+}
+
+/// What takes log lines from now on, opened; none where they go on where they go. A file that is
+/// named as before is not opened: the rights to do so may be gone since the start. May block.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn sink(old: &Log, new: &Log) -> Result<Option<Box<dyn Sink>>, OpenError> {
+    let is_same = old.file == new.file && old.rotation == new.rotation;
+    if is_same { Ok(None) } else { logs::open(new).map(Some) }
 }
 
 /// Addresses are compared as they are written: port 0, once a port was chosen, stays.
@@ -64,10 +65,8 @@ fn place(old: &Listener, new: &Listener) -> Place {
 /// What a reload did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The tables that differed and are applied.
+    /// The tables that differed.
     pub changed: Vec<&'static str>,
-    /// The settings that differed and are not applied.
-    pub needs_restart: Vec<&'static str>,
 }
 
 /// What came of a reload; on a failure nothing was changed.
@@ -98,7 +97,7 @@ mod tests {
     fn the_same_config_changes_nothing() {
         let plan = check("log.level = 'warn'", "log.level = 'warn'");
         assert_eq!((plan.data, plan.admin), (Place::Stays, Place::Stays));
-        assert!(plan.changed.is_empty() && plan.needs_restart.is_empty(), "{plan:?}");
+        assert!(plan.changed.is_empty(), "{plan:?}");
     }
 
     #[test]
@@ -112,18 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_log_file_waits_for_a_restart_and_is_said_again_each_time() {
-        let new = config("log = { file = 'x.log', level = 'debug' }");
-        let first = plan(&config(""), &new);
-        assert_eq!(first.needs_restart, ["keys of `log` other than `level`"]);
-        assert_eq!(first.changed, ["log.level"]);
-        assert_eq!(first.config.log.file, None, "what is in force is what is written to");
-        assert_eq!(plan(&first.config, &new).needs_restart, first.needs_restart);
-    }
-
-    #[test]
-    fn the_other_settings_are_in_force_afterwards() {
-        let new = config("shutdown.drain-timeout = '3s'\nlisteners.data.write-timeout = '7s'");
-        assert_eq!(plan(&config(""), &new).config, new);
+    fn a_log_is_opened_only_where_its_file_or_rotation_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let log = |text: &str| {
+            let source = strict_toml::Source::new("test.toml", text);
+            crate::config::parse(&source, folder.path()).unwrap().log
+        };
+        let (stdout, a) = (log(""), log("log.file = 'a.log'"));
+        assert_eq!(check("", "log.file = 'a.log'").changed, ["log"]);
+        assert!(sink(&stdout, &log("log.level = 'debug'")).unwrap().is_none());
+        assert!(sink(&a, &log("log = { file = 'a.log', level = 'warn' }")).unwrap().is_none());
+        assert!(!path.exists());
+        assert!(sink(&stdout, &a).unwrap().is_some() && path.exists());
+        assert!(sink(&a, &log("log = { file = 'a.log', keep = 1 }")).unwrap().is_some());
+        assert!(sink(&a, &stdout).unwrap().is_some());
+        assert!(sink(&a, &log("log.file = 'gone/b.log'")).is_err());
     }
 }

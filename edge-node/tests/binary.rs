@@ -204,7 +204,7 @@ fn a_hangup_reloads_what_has_no_terminal() {
     assert!(refused["diagnostics"].as_str().unwrap().contains("'loud'"), "{refused}");
     fs::write(&config, format!("{ANY_PORTS}log.level = 'debug'")).unwrap();
     service.signal(Signal::HUP);
-    assert_eq!(service.until("config reloaded")["changed"][0], "log.level");
+    assert_eq!(service.until("config reloaded")["changed"][0], "log");
     service.signal(Signal::TERM);
     assert_eq!(service.end().0.code(), Some(0));
 }
@@ -451,6 +451,31 @@ fn a_log_file_takes_the_lines_instead_of_stdout() {
     assert_eq!(mode & 0o137, 0, "{mode:o}");
     let log = fs::read_to_string(folder.path().join("edge.log")).unwrap();
     assert!(log.lines().any(|line| line.contains("\"message\":\"stopped\"")), "{log}");
+}
+
+#[test]
+fn a_reload_sends_the_lines_elsewhere_and_refuses_where_that_cannot_be() {
+    let (folder, config) = config(ANY_PORTS);
+    let (_manager, path) = manager(&folder);
+    let service = Service::start(&config, &[("NOTIFY_SOCKET", &path)]);
+    service.until("serving");
+    let reload_with = |log: &str| {
+        fs::write(&config, format!("{ANY_PORTS}{log}")).unwrap();
+        service.signal(Signal::HUP);
+    };
+    reload_with("log.file = 'missing/edge.log'\n");
+    let refused = service.until("config refused, the old one goes on");
+    let diagnostics = refused["diagnostics"].as_str().unwrap();
+    assert!(diagnostics.contains("missing/edge.log: No such file"), "{diagnostics}");
+
+    reload_with("log.file = 'edge.log'\n");
+    let log = || fs::read_to_string(folder.path().join("edge.log")).unwrap_or_default();
+    until(|| log().contains("\"message\":\"config reloaded\""));
+    reload_with("log.level = 'info'\n");
+    assert_eq!(service.until("config reloaded")["changed"], serde_json::json!(["log"]));
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().0.code(), Some(0));
+    assert!(!log().contains("stopped"), "{}", log());
 }
 
 #[test]

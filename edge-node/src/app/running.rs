@@ -13,11 +13,11 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::{Parts, drain_and_tell};
-use crate::config::{self, Config, Listener, LoadError, Shutdown};
+use crate::config::{self, Config, Listener, Log, Shutdown};
 use crate::host::{Ask, Herald, Watchdog};
 use crate::listener::{self, BindError, Bound, LAST_CALL, Serving};
 use crate::observe::event_log::EventId;
-use crate::observe::logs::Level;
+use crate::observe::logs::{Level, Sink};
 use crate::phase::Event;
 use crate::reload::{self, Applied, Outcome, Place, Request};
 use crate::watchdog::{self, Probed, Probing, Target};
@@ -41,9 +41,12 @@ pub(super) struct Running {
     targets: watch::Sender<Vec<Target>>,
 }
 
+/// A config, and what takes log lines under it if that changes.
+type Read = (Config, Option<Box<dyn Sink>>);
+
 /// A config on its way from the disk.
 struct Reading {
-    load: JoinHandle<Result<Config, LoadError>>,
+    load: JoinHandle<Result<Read, Failure>>,
     /// Who waits for what comes of it.
     answer: Option<oneshot::Sender<Outcome>>,
     /// Asked for again since the file was opened, so it may have been written since.
@@ -51,16 +54,20 @@ struct Reading {
 }
 
 impl Reading {
-    fn begin(path: &Path, answer: Option<oneshot::Sender<Outcome>>) -> Self {
-        let path = path.to_owned();
+    fn begin(path: &Path, log: &Log, answer: Option<oneshot::Sender<Outcome>>) -> Self {
+        let (path, log) = (path.to_owned(), log.clone());
         // A disk may be slow: requests do not wait for it.
-        let load = tokio::task::spawn_blocking(move || config::load(&path));
+        let load = tokio::task::spawn_blocking(move || {
+            let config = config::load(&path)?;
+            let sink = reload::sink(&log, &config.log)?;
+            Ok((config, sink))
+        });
         Self { load, answer, again: false }
     }
 }
 
 /// The config that is being read; waits for ever where none is.
-async fn arrival(reading: &mut Option<Reading>) -> Result<Result<Config, LoadError>, JoinError> {
+async fn arrival(reading: &mut Option<Reading>) -> Result<Result<Read, Failure>, JoinError> {
     match reading {
         Some(reading) => (&mut reading.load).await,
         None => std::future::pending().await,
@@ -163,14 +170,14 @@ impl Running {
 
     fn begin(&self, herald: &mut Herald, answer: Option<oneshot::Sender<Outcome>>) -> Reading {
         herald.reload_begins();
-        Reading::begin(&self.path, answer)
+        Reading::begin(&self.path, &self.config.log, answer)
     }
 
     /// Applies what was read, and says and counts what came of it.
-    fn reload(&mut self, loaded: Result<Result<Config, LoadError>, JoinError>) -> Outcome {
+    fn reload(&mut self, loaded: Result<Result<Read, Failure>, JoinError>) -> Outcome {
         let outcome = match loaded {
-            Ok(Ok(config)) => self.apply(&config),
-            Ok(Err(error)) => Err(error.into()),
+            Ok(Ok((config, sink))) => self.apply(config, sink),
+            Ok(Err(failure)) => Err(failure),
             Err(panicked) => {
                 Err(Failure::System { what: "config cannot be loaded", source: panicked.into() })
             }
@@ -179,11 +186,6 @@ impl Running {
         self.parts.metrics.reloads().count(outcome.is_ok());
         match &outcome {
             Ok(applied) => {
-                if !applied.needs_restart.is_empty() {
-                    logs.record(Level::Warn, "app", "changed settings need a restart")
-                        .value("settings", &applied.needs_restart)
-                        .emit();
-                }
                 logs.event(EventId::Reloaded, "app", "config reloaded")
                     .value("changed", &applied.changed)
                     .emit();
@@ -197,15 +199,15 @@ impl Running {
     }
 
     /// Puts a config in force, or changes nothing.
-    fn apply(&mut self, new: &Config) -> Outcome {
-        let plan = reload::plan(&self.config, new);
-        let listeners = &plan.config.listeners;
+    fn apply(&mut self, new: Config, sink: Option<Box<dyn Sink>>) -> Outcome {
+        let plan = reload::plan(&self.config, &new);
+        let listeners = &new.listeners;
         self.make_room(plan.data, plan.admin)?;
         let data = self.bind("data", plan.data, &listeners.data)?;
         let admin = self.bind("admin", plan.admin, &listeners.admin)?;
 
         // From here on nothing can fail.
-        let shutdown = plan.config.shutdown;
+        let shutdown = new.shutdown;
         match data {
             Some(bound) => {
                 let new = self.parts.serve_data(bound);
@@ -223,9 +225,12 @@ impl Running {
             None => self.admin.limit(listeners.admin.clone()),
         }
         self.probe_all();
-        self.parts.logs.set_level(plan.config.log.level);
-        self.config = plan.config;
-        Ok(Applied { changed: plan.changed, needs_restart: plan.needs_restart })
+        self.parts.logs.set_level(new.log.level);
+        if let Some(sink) = sink {
+            self.parts.logs.redirect(sink);
+        }
+        self.config = new;
+        Ok(Applied { changed: plan.changed })
     }
 
     /// Forgets listeners that have drained, and refuses to move on where too many have not.

@@ -60,6 +60,19 @@ impl Level {
     pub const ALL: [Self; 6] =
         [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
 
+    /// One sentence for the operator.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Trace => "Each step, for the developer at a problem.",
+            Self::Debug => "Decisions, for the operator at a problem.",
+            Self::Info => "What a healthy service does.",
+            Self::Warn => "Something is wrong and the service copes.",
+            Self::Error => "Something asked for was not done.",
+            Self::Fatal => "The service ends because of this.",
+        }
+    }
+
     /// The level of a word, as the config file has it or as a log line has it.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {

@@ -1,6 +1,7 @@
 //! The systemd journal as the reader of stdout or stderr: a line that begins with `<N>` gets the
 //! priority `N`. Sources: `systemd.exec(5)` for `JOURNAL_STREAM`, `sd-daemon(3)` for the prefix.
 
+use std::fmt::Write as _;
 #[cfg(unix)]
 use std::os::fd::AsFd;
 
@@ -16,6 +17,30 @@ pub const fn priority(level: Level) -> u8 {
         Level::Error => 3,
         Level::Fatal => 2,
     }
+}
+
+/// The name of a priority in `journalctl --priority=` and in `syslog(3)`.
+const fn name(priority: u8) -> &'static str {
+    match priority {
+        ..=2 => "crit",
+        3 => "err",
+        4 => "warning",
+        5 => "notice",
+        6 => "info",
+        7.. => "debug",
+    }
+}
+
+/// The table of all levels and their priorities, for a page of documentation, in Markdown.
+#[must_use]
+pub fn markdown_table() -> String {
+    let mut table = "| Level | Meaning | Journal priority |\n|---|---|---|\n".to_owned();
+    for level in Level::ALL {
+        let (word, meaning, priority) = (level.as_str(), level.meaning(), priority(level));
+        let _infallible =
+            writeln!(table, "| {word} | {meaning} | {priority} ({}) |", name(priority));
+    }
+    table
 }
 
 /// True if the stream leads to the journal and nowhere else: a unit may have redirected it, and
