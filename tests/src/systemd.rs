@@ -64,6 +64,17 @@ impl Systemd {
         process::run(&mut enter(self.leader, command), LIMIT)
     }
 
+    /// A command that will run a program of this machine among the processes inside, with this machine's files: what is
+    /// to work on [`Self::path`] and start programs there.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &self.leader.to_string()])
+            .args(["--uts", "--ipc", "--net", "--pid"])
+            .arg(program);
+        command
+    }
+
     /// The network inside: loopback only.
     pub fn network(&self) -> &Network {
         &self.network

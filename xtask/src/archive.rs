@@ -7,6 +7,7 @@
 //! that an archive holds nothing that the manifest does not say.
 
 mod deb;
+mod oci;
 mod rpm;
 mod tar_gz;
 mod ustar;
@@ -125,6 +126,7 @@ pub fn pack(format: Format, entries: &[Entry<'_>], epoch: u64) -> Result<Vec<u8>
         Format::Zip => zip::pack(entries, epoch),
         Format::TarGz => tar_gz::pack(entries, epoch),
         Format::Deb => deb::pack(entries, epoch),
+        Format::Oci => oci::pack(entries, epoch),
         Format::Rpm => rpm::pack(entries, epoch),
         Format::Nsis => Err(ArchiveError::Installer),
     }
@@ -152,6 +154,7 @@ pub fn members_within(format: Format, bytes: &[u8], max: u64) -> Result<Vec<Memb
         Format::Zip => zip::members(bytes, max)?,
         Format::TarGz => tar_gz::members(bytes, max)?,
         Format::Deb => deb::members(bytes, max)?,
+        Format::Oci => oci::members(bytes, max)?,
         Format::Rpm => rpm::members(bytes, max)?,
         Format::Nsis => return Err(ArchiveError::Installer),
     };

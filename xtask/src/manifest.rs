@@ -138,6 +138,8 @@ pub enum ArtifactKind {
     Installer,
     /// A package for a Linux package manager.
     Package,
+    /// A container image.
+    Image,
     /// An archive with debug symbols.
     Symbols,
     /// The Prometheus configuration.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::path::Path;
 
 const EPOCH: u64 = 1_700_000_000;
-const FORMATS: [Format; 2] = [Format::Deb, Format::Rpm];
+const FORMATS: [Format; 3] = [Format::Deb, Format::Rpm, Format::Oci];
 
 fn entry<'a>(path: &'a str, mode: u32, contents: &'a [u8]) -> Entry<'a> {
     Entry { path, mode, contents }
@@ -15,6 +15,10 @@ fn entry<'a>(path: &'a str, mode: u32, contents: &'a [u8]) -> Entry<'a> {
 const CONTROL: &str = "Package: node\nVersion: 1.0~rc.1-1\nArchitecture: amd64\nMaintainer: A <a@b.example>\nDescription: serves\n All day.\n";
 
 const PREAMBLE: &str = "Name: node\nVersion: 1.0~rc.1\nRelease: 1\nArchitecture: x86_64\nSummary: serves\nLicense: MIT\nVendor: A\nPackager: A <a@b.example>\nURL: https://a.example/\n\nAll day.\n";
+
+const IMAGE: &str = r#"{"architecture":"amd64","os":"linux","config":{"User":"65532:65532","Labels":{
+    "org.opencontainers.image.ref.name":"node","org.opencontainers.image.version":"1.0+a"}},
+    "rootfs":{"type":"layers","diff_ids": []}}"#;
 
 /// A small package of a format.
 fn sample(format: Format) -> Vec<Entry<'static>> {
@@ -34,6 +38,17 @@ fn sample(format: Format) -> Vec<Entry<'static>> {
             entry("RPM/postun", 0o755, b":\n"),
             entry("RPM/preamble", 0o644, PREAMBLE.as_bytes()),
         ]),
+        Format::Oci => {
+            let below_root = [
+                "rootfs/etc/node/node.toml",
+                "rootfs/usr/bin/node",
+                "rootfs/usr/share/doc/node/empty",
+            ];
+            entries = std::iter::zip(entries, below_root)
+                .map(|(entry, path)| Entry { path, ..entry })
+                .collect();
+            entries.push(entry("config.json", 0o644, IMAGE.as_bytes()));
+        }
         Format::Zip | Format::TarGz | Format::Nsis => panic!("not a package"),
     }
     entries
@@ -174,6 +189,32 @@ fn rpm_reads_what_was_packed() {
         &scripts,
         &["postinstall scriptlet (using /bin/sh):\n# Nothing", "postuninstall"],
     );
+}
+
+#[test]
+fn an_image_that_was_packed_otherwise_is_refused() {
+    let bytes = packed(Format::Oci);
+    refused(Format::Oci, &exchanged(&bytes, "node:1.0_a", "nope:1.0_a"), "never packed");
+    refused(Format::Oci, &exchanged(&bytes, "65532:65532", "00000:00000"), "never packed");
+    refused(Format::Oci, &exchanged(&bytes, "oci-layout", "oci-layaut"), "");
+    refused(Format::Oci, &[&bytes[..], &[0; 512]].concat(), "never packed");
+    refused(Format::Oci, b"", "has no index.json");
+    let without = |config: &str| {
+        let entries = [entry("config.json", 0o644, config.as_bytes())];
+        pack(Format::Oci, &entries, EPOCH).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(without(&IMAGE.replace("[]", "[1]")).contains("no empty list"));
+    assert!(without(&IMAGE.replace("ref.name", "rof.name")).contains("no label"));
+    let outside = pack(Format::Oci, &[entry("bin/node", 0o755, b"")], EPOCH).unwrap_err();
+    assert!(outside.to_string().contains("no file of an image"), "{outside}");
+}
+
+#[test]
+fn skopeo_reads_what_was_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.oci.tar"), packed(Format::Oci)).unwrap();
+    let fields = ["\"Architecture\": \"amd64\"", "\"org.opencontainers.image.version\": \"1.0+a\""];
+    told(folder.path(), "skopeo", &["inspect", "oci-archive:a.oci.tar"], &fields);
 }
 
 #[track_caller]

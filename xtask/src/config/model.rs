@@ -317,7 +317,7 @@ impl Config {
 
 impl Format {
     /// The formats that are packed here, and can be read back.
-    pub const PACKED: [Self; 4] = [Self::Zip, Self::TarGz, Self::Deb, Self::Rpm];
+    pub const PACKED: [Self; 5] = [Self::Zip, Self::TarGz, Self::Deb, Self::Rpm, Self::Oci];
 
     /// What the names of its files end with, after a dot.
     pub const fn extension(self) -> &'static str {
@@ -327,6 +327,7 @@ impl Format {
             Self::Nsis => "exe",
             Self::Deb => "deb",
             Self::Rpm => "rpm",
+            Self::Oci => "oci.tar",
         }
     }
 
@@ -338,11 +339,11 @@ impl Format {
         Self::PACKED.into_iter().find(is)
     }
 
-    /// Whether it is installed by a package manager, which knows where everything goes.
+    /// Whether it is a package or an image: it knows itself where everything goes.
     pub const fn is_package(self) -> bool {
         match self {
             Self::Zip | Self::TarGz | Self::Nsis => false,
-            Self::Deb | Self::Rpm => true,
+            Self::Deb | Self::Rpm | Self::Oci => true,
         }
     }
 }

@@ -372,6 +372,9 @@ pub enum Format {
     /// An RPM package.
     #[serde(rename = "rpm")]
     Rpm,
+    /// A container image, an OCI archive that `podman`, `skopeo` and `docker` read.
+    #[serde(rename = "oci")]
+    Oci,
 }
 
 /// A rendered text that can go into a bundle.

@@ -14,6 +14,7 @@ use crate::facts::Facts;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use semver::Version;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// The templates of Debian packages below the templates folder, each with the file it becomes.
 const DEB: [(&str, &str, Language); 8] = [
@@ -35,6 +36,9 @@ const RPM: [(&str, &str, Language); 4] = [
     ("rpm/postun.j2", "postun", Language::Shell),
 ];
 
+/// The same of images.
+const OCI: [(&str, &str, Language); 1] = [("oci/config.json.j2", "config.json", Language::Json)];
+
 /// The licences of which every Debian system has the text in [`COMMON_FOLDER`] (Debian Policy 12.5).
 const COMMON_LICENSES: [&str; 13] = [
     "Apache-2.0",
@@ -53,7 +57,7 @@ const COMMON_LICENSES: [&str; 13] = [
 ];
 const COMMON_FOLDER: &str = "/usr/share/common-licenses";
 
-/// What the templates below `deb/` and `rpm/` see.
+/// What the templates below `deb/`, `rpm/` and `oci/` see.
 #[derive(Serialize)]
 struct PackageView {
     name: String,
@@ -74,14 +78,23 @@ struct PackageView {
     year: i16,
     /// RFC 5322.
     date: String,
+    /// RFC 3339.
+    created: String,
+    /// The commit.
+    revision: String,
     unit: String,
     user: String,
+    /// Arguments of the program.
+    arguments: Vec<String>,
+    /// The ports that other hosts can reach.
+    ports: BTreeSet<u16>,
     path: PathsView,
 }
 
 /// Absolute paths.
 #[derive(Serialize)]
 struct PathsView {
+    program: String,
     config: String,
     state: String,
     logs: String,
@@ -127,6 +140,7 @@ fn own_texts(format: Format) -> &'static [(&'static str, &'static str, Language)
         Format::Zip | Format::TarGz | Format::Nsis => &[],
         Format::Deb => &DEB,
         Format::Rpm => &RPM,
+        Format::Oci => &OCI,
     }
 }
 
@@ -181,10 +195,14 @@ fn package_view(
     let (product, paths, time) = (&config.product, LinuxPaths::packaged(config), time(facts.epoch));
     let (version, architecture) = match format {
         Format::Rpm => (rpm_version(&facts.version), rpm_architecture(target)),
+        Format::Oci => (facts.version.to_string(), deb_architecture(target)),
         Format::Zip | Format::TarGz | Format::Nsis | Format::Deb => {
             (deb_version(&facts.version), deb_architecture(target))
         }
     };
+    let service = &config.service;
+    let filled = |argument: &String| argument.replace("{config}", &paths.config);
+    let reachable = config.listeners.values().filter(|listener| !listener.address.is_loopback());
     PackageView {
         name: product.name.clone(),
         display_name: product.display_name.clone(),
@@ -205,7 +223,12 @@ fn package_view(
         date: time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
         unit: format!("{}.service", config.service.name),
         user: config.service.user.clone(),
+        created: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        revision: facts.commit.hash.clone(),
+        arguments: service.arguments.iter().map(filled).collect(),
+        ports: reachable.map(|listener| listener.port).collect(),
         path: PathsView {
+            program: paths.program,
             config: paths.config,
             state: paths.state,
             logs: paths.logs,
@@ -271,24 +294,45 @@ pub fn files(config: &Config, target: &Target, format: Format) -> Vec<PackageFil
         Format::Zip | Format::TarGz | Format::Nsis => Vec::new(),
         Format::Deb => deb_files(config, target),
         Format::Rpm => rpm_files(config, target),
+        Format::Oci => return image_files(config, target, files),
     });
     files
 }
 
-/// What the package manager itself reads, and the licence where its kind of system looks for it.
-fn rpm_files(config: &Config, target: &Target) -> Vec<PackageFile> {
-    let folder = format!("usr/share/licenses/{}", config.product.name);
-    let license = PackageFile {
-        source: Source::Workspace(config.product.license_file.clone()),
-        path: format!("{folder}/{}", license_name(config)),
+/// The configuration of the image, the licence, and of what packages install what a single process needs.
+fn image_files(config: &Config, target: &Target, files: Vec<PackageFile>) -> Vec<PackageFile> {
+    let of_systemd = |source: &Source| match source {
+        Source::Document(_) | Source::Text(Text::Sysusers | Text::Tmpfiles) => true,
+        Source::Program | Source::Text(_) | Source::Compressed(_) | Source::Workspace(_) => false,
+    };
+    let image = PackageFile {
+        source: Source::Document(path(target, Format::Oci, "config.json")),
+        path: "config.json".to_owned(),
         executable: false,
     };
+    let files = files.into_iter().filter(|file| !of_systemd(&file.source)).chain([license(config)]);
+    let below_root =
+        |file: PackageFile| PackageFile { path: format!("rootfs/{}", file.path), ..file };
+    files.map(below_root).chain([image]).collect()
+}
+
+/// The licence where systems other than Debian look for it.
+fn license(config: &Config) -> PackageFile {
+    PackageFile {
+        source: Source::Workspace(config.product.license_file.clone()),
+        path: format!("usr/share/licenses/{}/{}", config.product.name, license_name(config)),
+        executable: false,
+    }
+}
+
+/// What rpm itself reads, and the licence.
+fn rpm_files(config: &Config, target: &Target) -> Vec<PackageFile> {
     let own = RPM.iter().map(|(_, name, language)| PackageFile {
         source: Source::Document(path(target, Format::Rpm, name)),
         path: format!("RPM/{name}"),
         executable: *language == Language::Shell,
     });
-    own.chain([license]).collect()
+    own.chain([license(config)]).collect()
 }
 
 /// The files that every package installs, in the same places.

@@ -14,7 +14,9 @@ pub(super) fn add_bundles(draft: &mut Draft<'_>, target: &Target) {
     for bundle in &target.bundles {
         match bundle.format {
             Format::Nsis => installer::add(draft, target),
-            Format::Deb | Format::Rpm => package::add(draft, target, bundle.format),
+            Format::Deb | Format::Rpm | Format::Oci => {
+                package::add(draft, target, bundle.format);
+            }
             Format::Zip | Format::TarGz => add_bundle(draft, target, bundle),
         }
     }

@@ -20,7 +20,13 @@ pub(super) fn add(draft: &mut Draft<'_>, target: &Target, format: Format) {
         }
     }
     let stem = format!("{}-{}", draft.base_name(), target.triple);
-    push(draft, &stem, ArtifactKind::Package, Some(target), format, members);
+    let kind = match format {
+        Format::Oci => ArtifactKind::Image,
+        Format::Zip | Format::TarGz | Format::Nsis | Format::Deb | Format::Rpm => {
+            ArtifactKind::Package
+        }
+    };
+    push(draft, &stem, kind, Some(target), format, members);
 }
 
 fn member(draft: &Draft<'_>, target: &Target, file: &PackageFile) -> Member {

@@ -128,6 +128,10 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
             strace(),
             qemu(),
             unzip(),
+            lintian(),
+            rpm(),
+            rpmlint(),
+            skopeo(),
         ]);
         // The suite compiles C for Windows, whether or not the product does.
         all.extend(
@@ -375,6 +379,30 @@ fn qemu() -> Requirement {
 fn unzip() -> Requirement {
     let packages = Packages { apt: Some("unzip"), dnf: Some("unzip"), ..NONE };
     command("unzip", "reading archives as a user does", Need::Tests, &["unzip", "-v"], packages)
+}
+
+fn lintian() -> Requirement {
+    let packages = Packages { apt: Some("lintian"), ..NONE };
+    let probe = &["lintian", "--version"];
+    command("lintian", "checking the Debian package", Need::Tests, probe, packages)
+}
+
+fn rpm() -> Requirement {
+    let packages = Packages { apt: Some("rpm"), dnf: Some("rpm"), ..NONE };
+    let purpose = "installing the RPM package in the tests";
+    command("rpm", purpose, Need::Tests, &["rpm", "--version"], packages)
+}
+
+fn rpmlint() -> Requirement {
+    let packages = Packages { apt: Some("rpmlint"), dnf: Some("rpmlint"), ..NONE };
+    let probe = &["rpmlint", "--version"];
+    command("rpmlint", "checking the RPM package", Need::Tests, probe, packages)
+}
+
+fn skopeo() -> Requirement {
+    let packages = Packages { apt: Some("skopeo"), dnf: Some("skopeo"), ..NONE };
+    let probe = &["skopeo", "--version"];
+    command("skopeo", "reading the image as a registry does", Need::Tests, probe, packages)
 }
 
 fn strace() -> Requirement {

@@ -167,6 +167,7 @@ fn format(artifact: &ManifestArtifact) -> Option<Format> {
     match artifact.kind {
         ArtifactKind::Archive
         | ArtifactKind::Package
+        | ArtifactKind::Image
         | ArtifactKind::Symbols
         | ArtifactKind::Prometheus => {}
         ArtifactKind::Installer

@@ -141,7 +141,7 @@ impl Rules<'_> {
                 System::Linux,
                 Format::Zip | Format::TarGz,
             ) => None,
-            (_, _, Format::Deb | Format::Rpm) => {
+            (_, _, Format::Deb | Format::Rpm | Format::Oci) => {
                 Some("a package holds what the service needs, and no other text")
             }
             (Text::NsisScript | Text::ScrapeConfig, _, Format::Nsis) => {
