@@ -130,7 +130,16 @@ impl Background {
     /// When it does not start.
     #[track_caller]
     pub fn start_reading(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self::start_reading_and_telling(command, Stdio::null())
+    }
+
+    /// The same, with what it writes to standard error sent to `errors`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[track_caller]
+    pub fn start_reading_and_telling(command: &mut Command, errors: impl Into<Stdio>) -> Self {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(errors);
         Self { child: command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")) }
     }
 

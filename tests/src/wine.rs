@@ -32,6 +32,8 @@ pub struct Wine {
     network: Network,
     /// The services of a prefix end with its last ordinary process; this is one.
     keep_alive: Option<Background>,
+    /// The debug channel of Wine that is written to the trace.
+    channel: Option<&'static str>,
 }
 
 impl Wine {
@@ -42,19 +44,65 @@ impl Wine {
     /// When it does not start.
     #[track_caller]
     pub fn start() -> Self {
+        Self::with_channel(None)
+    }
+
+    /// The same, with what Wine and its services say on a debug channel kept for [`Wine::trace`].
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[track_caller]
+    pub fn start_traced(channel: &'static str) -> Self {
+        Self::with_channel(Some(channel))
+    }
+
+    #[track_caller]
+    fn with_channel(channel: Option<&'static str>) -> Self {
         let template = cache::once("wine-template", make_template);
         let prefix = tempfile::Builder::new().prefix("wine-").tempdir_in(cache::folder()).unwrap();
         copy_prefix(&template, prefix.path());
-        let mut wine = Self { prefix, network: Network::new(), keep_alive: None };
+        let mut wine = Self { prefix, network: Network::new(), keep_alive: None, channel };
         wine.boot();
         wine
     }
 
     fn boot(&mut self) {
-        let mut command = in_prefix(self.network.command("wine"), self.prefix.path());
-        self.keep_alive = Some(Background::start_reading(command.arg("cmd")));
+        let mut command = self.command();
+        command.arg("cmd");
+        // Services inherit the standard error of the program that brings them up, so it must be this one.
+        self.keep_alive = Some(match self.channel {
+            Some(channel) => {
+                let mut options = std::fs::File::options();
+                let trace = options.append(true).create(true).open(self.trace_file()).unwrap();
+                let program = Background::start_reading_and_telling(&mut command, trace);
+                wait::until(&format!("a trace of {channel}"), LIMIT, || {
+                    (!self.trace().is_empty()).then_some(())
+                });
+                program
+            }
+            None => Background::start_reading(&mut command),
+        });
         // The first ordinary program returns when services.exe is up.
         self.run("cmd", &["/c", "ver"]).success();
+    }
+
+    /// What was written to the trace so far; empty for one that is not traced.
+    pub fn trace(&self) -> String {
+        std::fs::read(self.trace_file())
+            .map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn trace_file(&self) -> PathBuf {
+        self.prefix.path().join("trace")
+    }
+
+    /// A command that will run a Windows program.
+    fn command(&self) -> Command {
+        let mut command = in_prefix(self.network.command("wine"), self.prefix.path());
+        if let Some(channel) = self.channel {
+            command.env("WINEDEBUG", format!("-all,+{channel}"));
+        }
+        command
     }
 
     /// Ends everything and starts again, as a restart of the machine does.
@@ -76,7 +124,7 @@ impl Wine {
     /// When it does not end within a minute.
     #[track_caller]
     pub fn run(&self, program: impl AsRef<Path>, arguments: &[&str]) -> Finished {
-        let mut command = in_prefix(self.network.command("wine"), self.prefix.path());
+        let mut command = self.command();
         process::run(command.arg(program.as_ref()).args(arguments), LIMIT)
     }
 

@@ -5,11 +5,13 @@
 #![expect(clippy::disallowed_methods, reason = "the real program is what is tested")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use edge_node::config::{self, Log};
@@ -20,7 +22,7 @@ use tests::disk::Disk;
 use tests::process::Background;
 use tests::release::program;
 use tests::systemd::Systemd;
-use tests::{http, metrics, needs, wait};
+use tests::{http, metrics, needs, strace, wait};
 
 const SOON: Duration = Duration::from_secs(20);
 const PAGE: u64 = 4096;
@@ -142,16 +144,10 @@ fn a_service_whose_log_disk_is_full_serves_counts_and_ends_as_asked() {
     let log = disk.path("edge.log");
     let [data, admin] = ["data", "admin"].map(|listener| address(&log, listener));
     disk.leave_free(0);
-    let dropped = || {
-        let page = http::get(admin, "/metrics").unwrap().body;
-        let samples = metrics::parse(&page).unwrap();
-        let family = "edge_node_log_lines_dropped_total";
-        samples.into_iter().find(|sample| sample.name == family).unwrap().value
-    };
     wait::until("a line to be lost", SOON, || {
         send_garbage(data);
         assert_eq!(http::get(data, "/").unwrap().status, 200);
-        (dropped() > 0.0).then_some(())
+        (dropped(admin) > 0.0).then_some(())
     });
     disk.leave_free(64 * 1024);
     wait::until("the log to go on", SOON, || {
@@ -165,6 +161,92 @@ fn a_service_whose_log_disk_is_full_serves_counts_and_ends_as_asked() {
     kill_process(Pid::from_raw(service.id().try_into().unwrap()).unwrap(), Signal::TERM).unwrap();
     let status = wait::until("the service to end", SOON, || service.ended());
     assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_service_whose_pipe_nobody_reads_serves_counts_and_ends_as_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configuration(folder.path(), "level = 'debug'");
+    let mut command = Command::new(program("edge-node"));
+    command.args(["run", "--config"]).arg(&config).stdout(Stdio::piped());
+    let mut service = Running(command.spawn().unwrap());
+    let mut reader = BufReader::new(service.0.stdout.take().unwrap());
+    let mut addresses = BTreeMap::new();
+    while addresses.len() < 2 {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if let (Some(name), Some(address)) = (line["listener"].as_str(), line["address"].as_str()) {
+            addresses.insert(name.to_owned(), address.parse::<SocketAddr>().unwrap());
+        }
+    }
+    let (data, admin) = (addresses["data"], addresses["admin"]);
+    // From here on nobody reads: first the pipe fills up, then the queue.
+    wait::until("a line to be lost", SOON, || {
+        (0..100).for_each(|_| send_garbage(data));
+        assert_eq!(http::get(data, "/").unwrap().status, 200);
+        (dropped(admin) > 0.0).then_some(())
+    });
+    assert_eq!(http::get(admin, "/readyz").unwrap().status, 200);
+    kill_process(Pid::from_child(&service.0), Signal::TERM).unwrap();
+    let status = wait::until("the service to end", SOON, || service.0.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_service_killed_in_a_rotation_has_lost_nothing_after_the_next_start() {
+    needs!(Tool("strace"));
+    for rename in 1..=3 {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("edge.log");
+        let config = configuration(
+            folder.path(),
+            &format!("file = 'edge.log'\nrotate-size = '64KiB'\nkeep = {}", ROTATION.keep),
+        );
+        // Full but for a few bytes, and two older files, so that three are renamed.
+        fs::write(&log, "{\"age\":0}\n".repeat(64 * 1024 / 10)).unwrap();
+        for age in 1..=2 {
+            fs::write(format!("{}.{age}", log.display()), format!("{{\"age\":{age}}}\n")).unwrap();
+        }
+        let before = lines(&log);
+        let mut command = Command::new(program("edge-node"));
+        command.args(["run", "--config"]).arg(&config);
+        let output = folder.path().join("output");
+
+        let kill = format!("rename:signal=SIGKILL:when={rename}");
+        let mut killed = Background::start(&mut strace::disturbed(&command, &[&kill]), &output);
+        let status = wait::until("the service to be killed", SOON, || killed.ended());
+        assert_eq!(status.signal(), Some(9));
+        assert_eq!(lines(&log), before, "killed before rename {rename}");
+
+        let mut service = Background::start(&mut command, &output);
+        address(&log, "admin");
+        kill_process(Pid::from_raw(service.id().try_into().unwrap()).unwrap(), Signal::TERM)
+            .unwrap();
+        wait::until("the service to end", SOON, || service.ended());
+        let after = lines(&log);
+        assert_eq!(after[..before.len()], before, "killed before rename {rename}");
+        let [first, last] = [&after[before.len()], after.last().unwrap()];
+        assert_eq!((&first["message"], &last["message"]), (&"starting".into(), &"stopped".into()));
+    }
+}
+
+/// The counter of lost lines.
+fn dropped(admin: SocketAddr) -> f64 {
+    let page = http::get(admin, "/metrics").unwrap().body;
+    let samples = metrics::parse(&page).unwrap();
+    let family = "edge_node_log_lines_dropped_total";
+    samples.into_iter().find(|sample| sample.name == family).unwrap().value
+}
+
+/// A program that is killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The entries of a unit in the journal: priority and message.
