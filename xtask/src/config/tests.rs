@@ -329,6 +329,43 @@ fn an_icon_is_needed_for_an_installer_only() {
 }
 
 #[test]
+fn a_package_is_for_linux_and_holds_no_text_of_choice() {
+    let deb = "[bundles.linux-deb]\nformat = \"deb\"\n";
+    check(
+        deb,
+        &format!("{deb}texts = [\"configuration\"]\n"),
+        &["this text does not belong in this bundle"],
+    );
+    check(
+        deb,
+        &format!("{deb}files = [{{ source = \"LICENSE\", path = \"copyright\" }}]\n"),
+        &["`copyright` is in the bundle twice"],
+    );
+    check(
+        "\"windows-setup\"]",
+        "\"windows-setup\", \"linux-rpm\"]",
+        &["bundle `linux-rpm` is a package for Linux"],
+    );
+}
+
+#[test]
+fn what_packages_say_is_needed_for_packages_only() {
+    let start = OURS.find("[packages]").unwrap();
+    let end = OURS.find("[checksums]").unwrap();
+    let section = &OURS[start..end];
+    check(section, "", &["bundle `linux-deb` is a package and needs `[packages]`"]);
+    let bundles = OURS.find("[bundles.linux-deb]").unwrap();
+    let text = format!("{}{}", &OURS[..bundles], &OURS[end..])
+        .replace(", \"linux-deb\", \"linux-rpm\", \"linux-image\"", "");
+    read(&text).unwrap_or_else(|report| panic!("{report}"));
+    check(
+        "@users.noreply",
+        "users.noreply",
+        &["`packages.contact`: `edge-nodeusers.noreply.github.com` is not an e-mail address"],
+    );
+}
+
+#[test]
 fn values_that_cannot_be_meant_are_refused() {
     check("size-max = \"8MB\"", "size-max = \"0B\"", &["a size of 0 bytes allows nothing"]);
     check(
