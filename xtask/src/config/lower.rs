@@ -166,7 +166,7 @@ impl Rules<'_> {
             linux,
         } = raw;
         let raw::ServiceWindows { account, start } = windows;
-        let raw::ServiceLinux { user, readiness } = linux;
+        let raw::ServiceLinux { user, readiness, reload, watchdog } = linux;
         for argument in arguments {
             self.argument(argument);
         }
@@ -189,7 +189,25 @@ impl Rules<'_> {
             account: *account,
             start: *start,
             readiness: *readiness,
+            reload: *reload,
+            watchdog: watchdog.as_ref().map(|watchdog| self.watchdog(watchdog, *readiness)),
         }
+    }
+
+    /// Only a program that talks to systemd can tell it that it is well.
+    fn watchdog(
+        &mut self,
+        watchdog: &Spanned<Duration>,
+        readiness: raw::Readiness,
+    ) -> std::time::Duration {
+        if readiness != raw::Readiness::Notify {
+            self.mistakes.push(
+                Diagnostic::error("service.linux.watchdog needs readiness = \"notify\"")
+                    .at(watchdog.span(), "nobody would tell systemd in time")
+                    .help("set service.linux.readiness to \"notify\" if the program says WATCHDOG=1, or leave this out"),
+            );
+        }
+        self.duration("service.linux.watchdog", watchdog, SECOND..=HOUR)
     }
 
     /// `{config}` is the only placeholder there is; another one would reach the program as it stands.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use super::raw::{
-    Algorithm, Format, Linker, Readiness, Restart, Text, WindowsAccount, WindowsStart,
+    Algorithm, Format, Linker, Readiness, Reload, Restart, Text, WindowsAccount, WindowsStart,
 };
 
 /// A whole declaration.
@@ -89,6 +89,10 @@ pub struct Service {
     pub user: String,
     /// Linux: how systemd learns that it is ready.
     pub readiness: Readiness,
+    /// Linux: how it is asked to read its configuration again.
+    pub reload: Reload,
+    /// Linux: within which time it says that it is well, where somebody watches.
+    pub watchdog: Option<Duration>,
 }
 
 /// The installed configuration file.

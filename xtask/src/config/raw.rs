@@ -176,6 +176,23 @@ pub struct ServiceLinux {
     /// How systemd learns that it is ready.
     #[serde(default)]
     pub readiness: Readiness,
+    /// How it is asked to read its configuration again, which is what `systemctl reload` does.
+    #[serde(default)]
+    pub reload: Reload,
+    /// Within which time it tells systemd, again and again, that it is well, or is restarted: 1s to 1h; without it
+    /// nobody watches. The program must say `WATCHDOG=1` (`sd_notify(3)`), so `readiness` must be `notify`.
+    pub watchdog: Option<Spanned<Duration>>,
+}
+
+/// How the program is asked to read its configuration again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reload {
+    /// It cannot: it must be restarted.
+    #[default]
+    None,
+    /// By `SIGHUP`. With `readiness = "notify"` it says `RELOADING=1` with `MONOTONIC_USEC=` and then `READY=1`.
+    Hangup,
 }
 
 /// How systemd learns that the program is ready (`Type=` of `systemd.service(5)`).

@@ -74,9 +74,9 @@ fn a_diagnostic_shows_file_line_caret_and_what_was_meant() {
         read(&EVERY_KEY.replacen("listener = \"admin\"", "listener = \"admn\"", 1)).unwrap_err();
     let expected = "\
 error: unknown listener `admn`
-  --> release.toml:42:12
+  --> release.toml:44:12
    |
-42 | listener = \"admn\"
+44 | listener = \"admn\"
    |            ^^^^^^ no such listener is declared
    |
    = help: did you mean `admin`?
@@ -200,6 +200,20 @@ fn durations_have_ranges() {
         "stop-timeout = \"30s\"",
         "stop-timeout = \"1s\"",
         &["service.stop-timeout is 1s, out of range"],
+    );
+}
+
+#[test]
+fn a_watchdog_needs_somebody_who_tells_it() {
+    check(
+        "readiness = \"notify\"",
+        "readiness = \"exec\"",
+        &["service.linux.watchdog needs readiness = \"notify\""],
+    );
+    check(
+        "watchdog = \"30s\"",
+        "watchdog = \"10ms\"",
+        &["service.linux.watchdog is 10ms, out of range"],
     );
 }
 

@@ -9,7 +9,7 @@ pub(super) use escape::FILTERS;
 
 use super::engine::Language;
 use super::{Group, Job, view};
-use crate::config::model::{Config, LinuxPaths, Readiness, Restart, System, Text};
+use crate::config::model::{Config, LinuxPaths, Readiness, Reload, Restart, System, Text};
 use crate::facts::Facts;
 use serde::Serialize;
 
@@ -42,6 +42,10 @@ struct UnitView {
     restart_delay_ms: u128,
     start_timeout_ms: u128,
     stop_timeout_ms: u128,
+    /// `WatchdogSec=`, where somebody watches.
+    watchdog_ms: Option<u128>,
+    /// `SIGHUP` asks it to read its configuration again.
+    reloads: bool,
     user: String,
     /// Name of the folder below `/etc`, `/var/lib` and `/var/log`.
     folder: String,
@@ -67,6 +71,8 @@ struct ScriptView {
     version: String,
     unit: String,
     user: String,
+    /// A systemd that knows `Type=notify-reload` is told to use it.
+    notify_reload: bool,
     /// Base names beside the script.
     source: Sources,
     /// Where the files go, absolute.
@@ -93,6 +99,8 @@ struct Paths {
     unit: String,
     sysusers: String,
     tmpfiles: String,
+    /// What says `Type=notify-reload`.
+    drop_in: String,
     /// What the uninstaller needs: itself, the configuration as shipped, whether the user was made here.
     share: String,
 }
@@ -156,6 +164,8 @@ fn unit_view(config: &Config, paths: LinuxPaths) -> UnitView {
         restart_delay_ms: service.restart_delay.as_millis(),
         start_timeout_ms: service.start_timeout.as_millis(),
         stop_timeout_ms: service.stop_timeout.as_millis(),
+        watchdog_ms: service.watchdog.map(|watchdog| watchdog.as_millis()),
+        reloads: service.reload == Reload::Hangup,
         user: service.user.clone(),
         folder: config.product.name.clone(),
         privileged_port: config.listeners.values().any(|l| l.port < UNPRIVILEGED_PORT_MIN),
@@ -190,6 +200,8 @@ fn script_view(config: &Config, facts: &Facts) -> ScriptView {
         version: facts.version.to_string(),
         unit: format!("{}.service", config.service.name),
         user: config.service.user.clone(),
+        notify_reload: config.service.readiness == Readiness::Notify
+            && config.service.reload == Reload::Hangup,
         source: sources(config),
         path: Paths {
             program,
@@ -197,6 +209,7 @@ fn script_view(config: &Config, facts: &Facts) -> ScriptView {
             config: file,
             state,
             logs,
+            drop_in: format!("{unit}.d/50-notify-reload.conf"),
             unit,
             sysusers,
             tmpfiles,

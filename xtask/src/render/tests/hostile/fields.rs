@@ -91,6 +91,8 @@ fn change_service(service: Service, f: Change) -> Service {
         start,
         user,
         readiness,
+        reload,
+        watchdog,
     } = service;
     Service {
         name: f("service.name", name),
@@ -103,6 +105,8 @@ fn change_service(service: Service, f: Change) -> Service {
         start,
         user: f("service.user", user),
         readiness,
+        reload,
+        watchdog,
     }
 }
 

@@ -70,6 +70,7 @@ config=$root'/etc/acme-gate/gate.toml'
 unit_file=$root'/etc/systemd/system/acme.service'
 sysusers=$root'/etc/sysusers.d/acme-gate.conf'
 tmpfiles=$root'/etc/tmpfiles.d/acme-gate.conf'
+drop_in=$root'/etc/systemd/system/acme.service.d/50-notify-reload.conf'
 share=$root'/usr/local/share/acme-gate'
 # The configuration as shipped, against which an edited one is told apart.
 shipped=$share/'gate.toml'
@@ -139,6 +140,18 @@ lay "$source_unit" "$unit_file" 644 restart
 lay "$source_sysusers" "$sysusers" 644
 lay "$source_tmpfiles" "$tmpfiles" 644
 lay "$source_uninstall" "$share/uninstall.sh" 755
+
+# systemd 253 and newer know Type=notify-reload, with which `systemctl reload` waits for the end of the reload and needs
+# no program for it; older ones would refuse the type. The staged host's version is not known here.
+systemd=
+[ -n "$root" ] || systemd=$(systemctl --version | sed -n '1s/^systemd \([0-9]\{1,\}\).*/\1/p')
+if [ "${systemd:-0}" -ge 253 ]; then
+	printf '[Service]\nType=notify-reload\nExecReload=\n' >"$share/notify-reload.conf"
+	lay "$share/notify-reload.conf" "$drop_in" 644 restart
+	rm -f -- "$share/notify-reload.conf"
+else
+	rm -f -- "$drop_in"
+fi
 
 if [ ! -e "$config" ] || { [ -f "$shipped" ] && cmp -s -- "$shipped" "$config"; }; then
 	lay "$source_config" "$config" 640 restart

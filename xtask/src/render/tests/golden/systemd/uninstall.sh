@@ -67,6 +67,7 @@ logs=$root'/var/log/acme-gate'
 unit_file=$root'/etc/systemd/system/acme.service'
 sysusers=$root'/etc/sysusers.d/acme-gate.conf'
 tmpfiles=$root'/etc/tmpfiles.d/acme-gate.conf'
+drop_in=$root'/etc/systemd/system/acme.service.d/50-notify-reload.conf'
 share=$root'/usr/local/share/acme-gate'
 shipped=$share/'gate.toml'
 
@@ -94,7 +95,7 @@ if [ -e "$config" ]; then
 	fi
 fi
 rm -f -- "$config.new"
-rm -f -- "$bin" "$unit_file" "$sysusers" "$tmpfiles"
+rm -f -- "$bin" "$unit_file" "$sysusers" "$tmpfiles" "$drop_in"
 
 # Folders go only when they are empty, so nobody else's file is lost.
 for folder in "$state" "$logs"; do
