@@ -12,6 +12,7 @@ pub mod cache;
 pub mod declared;
 pub mod disk;
 pub mod http;
+pub mod load;
 pub mod metrics;
 pub mod network;
 pub mod node;

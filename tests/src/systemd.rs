@@ -101,6 +101,24 @@ impl Systemd {
             .to_owned()
     }
 
+    /// The number that this machine gives to a process inside (`proc(5)`: `NSpid` in `status`).
+    ///
+    /// # Panics
+    /// When there is no such process.
+    #[track_caller]
+    pub fn process(&self, inside: &str) -> u32 {
+        let namespace = |process: u32| std::fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+        let own = namespace(self.leader);
+        let found = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).find_map(|entry| {
+            let process: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+            let is_it = numbers.split_ascii_whitespace().last() == Some(inside);
+            (is_it && namespace(process) == own).then_some(process)
+        });
+        found.unwrap_or_else(|| panic!("no process {inside} inside"))
+    }
+
     /// Every file, link and folder inside with its mode, owner and size, a line each; and with its time of change, or,
     /// below `/etc`, where files are rewritten with what they held, its checksum.
     ///

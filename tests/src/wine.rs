@@ -4,6 +4,7 @@
 //! What Wine cannot do is in its `sc`: `qc`, `config`, `sdshow` are missing, so that a service's settings are read from
 //! the registry. Wine's exit codes prove nothing either; look at the effects.
 
+pub mod recorder;
 pub mod snapshot;
 
 use std::collections::BTreeSet;
@@ -192,6 +193,11 @@ impl Wine {
         value.split_once(char::is_whitespace).map(|(_, value)| value.trim().to_owned())
     }
 
+    /// The processes of this Windows whose command line holds `text`, as this machine numbers them.
+    pub fn processes(&self, text: &str) -> Vec<u32> {
+        processes(text, &format!("WINEPREFIX={}\0", self.prefix.path().display()))
+    }
+
     /// All files, services and registry values, for a comparison.
     ///
     /// # Panics
@@ -212,15 +218,22 @@ impl Drop for Wine {
     }
 }
 
-/// Whether a process runs whose command line holds `command` and whose environment holds `variable` (`proc(5)`).
+/// Whether a process runs whose command line holds `command` and whose environment holds `variable`.
 fn runs(command: &str, variable: &str) -> bool {
+    !processes(command, variable).is_empty()
+}
+
+/// The processes whose command line holds `command` and whose environment holds `variable` (`proc(5)`).
+fn processes(command: &str, variable: &str) -> Vec<u32> {
     let holds = |file: &Path, text: &str| {
         std::fs::read(file).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(text))
     };
-    std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(|entry| {
+    let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let matching = entries.filter(|entry| {
         holds(&entry.path().join("cmdline"), command)
             && holds(&entry.path().join("environ"), variable)
-    })
+    });
+    matching.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Ends every process of the prefix, and waits for that. Also done while a test fails, so it never panics.
@@ -261,17 +274,22 @@ fn make_template(prefix: &Path) {
     }
 }
 
-/// Compiles the one DLL that Wine 8 lacks, with what rustup brings: it needs no C runtime.
+/// Compiles the one DLL that Wine 8 lacks.
 fn compile_bcryptprimitives(to: &Path) {
-    let source = tools::workspace().join("tests/rigs/bcryptprimitives.rs");
+    let folder = to.parent().expect("a file has a folder");
+    compile("bcryptprimitives.rs", "cdylib", "/NODEFAULTLIB /NOENTRY", folder);
+}
+
+/// Compiles a source of the rigs with what rustup brings: it needs no C runtime.
+fn compile(source: &str, kind: &str, link: &str, to: &Path) {
     let mut command = Command::new("rustc");
     command
         .current_dir(tools::workspace())
-        .args(["--edition", "2024", "--target", "x86_64-pc-windows-msvc", "--crate-type", "cdylib"])
+        .args(["--edition", "2024", "--target", "x86_64-pc-windows-msvc", "--crate-type", kind])
         .args(["-O", "-C", "panic=abort", "-C", "linker=rust-lld", "-C", "linker-flavor=lld-link"])
-        .args(["-C", "link-args=/NODEFAULTLIB /NOENTRY"])
-        .args(["--out-dir".as_ref(), to.parent().expect("a file has a folder").as_os_str()])
-        .arg(source);
+        .args(["-C", &format!("link-args={link}")])
+        .args(["--out-dir".as_ref(), to.as_os_str()])
+        .arg(tools::workspace().join("tests/rigs").join(source));
     process::run(&mut command, LIMIT).success();
 }
 
