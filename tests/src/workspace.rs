@@ -34,7 +34,15 @@ impl Workspace {
     /// # Panics
     /// When it cannot be copied.
     pub fn field_probe() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::field_probe_in("probe-")
+    }
+
+    /// The same in a folder whose name begins so.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    pub fn field_probe_in(name: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix(name).tempdir().unwrap();
         let own = tools::workspace();
         let root = folder.path();
         copy(&own.join("tests/fixtures/field-probe"), root);

@@ -18,9 +18,10 @@ use crate::cli::{Command, SelectionArgs};
 use crate::config::{self, model::Config, model::Signing};
 use crate::error::Error;
 use crate::exec::files;
+use crate::exec::keys::codesign::Credentials;
 use crate::exec::keys::{self, KeyPair, Places, Process};
 use crate::facts::{Facts, Surroundings, gather};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 use crate::render::{Document, Templates, documents};
 use crate::stage::{self, Selection};
 use std::path::Path;
@@ -51,6 +52,8 @@ pub fn run(command: &Command) -> Result<(), Error> {
 struct Project {
     config: Config,
     facts: Facts,
+    /// Why nothing is code-signed although that is declared.
+    unsigned: Option<String>,
 }
 
 impl Project {
@@ -59,16 +62,35 @@ impl Project {
         let surroundings = gather(Path::new("."))?;
         let config = declaration(&surroundings)?;
         let facts = surroundings.facts(&config.product.package);
-        Ok(Self { config, facts })
+        Ok(Self { config, facts, unsigned: None })
     }
 
-    /// The same, signed with the development key where that is asked for.
+    /// The same, signed with the development key where that is asked for, and not code-signed where that is not
+    /// required and not possible.
     fn load_for(selection: &SelectionArgs) -> Result<Self, Error> {
         let mut project = Self::load()?;
         if selection.development_key {
             project.config.signing = Signing::Development;
+            let declared = project.config.codesign.take();
+            project.unsigned =
+                declared.map(|_| "--development-key uses no declared key".to_owned());
+        }
+        let optional = project.config.codesign.as_ref().filter(|codesign| !codesign.required);
+        if let Some(codesign) = optional
+            && let Err(error) = keys::codesign::find(codesign, project.places(), &Process)
+        {
+            project.config.codesign = None;
+            project.unsigned = Some(error.to_string());
         }
         Ok(project)
+    }
+
+    /// The secrets of code signing, where a step of the plan signs.
+    fn credentials(&self, plan: &Plan) -> Result<Option<Credentials>, Error> {
+        let signs = plan.steps.iter().any(|step| matches!(step.action, Action::Codesign(_)));
+        let declared = self.config.codesign.as_ref().filter(|_| signs);
+        let load = |codesign| keys::codesign::load(codesign, self.places(), &Process);
+        Ok(declared.map(load).transpose()?)
     }
 
     /// Renders every text; all templates' mistakes at once.

@@ -7,7 +7,7 @@ mod lower;
 pub mod model;
 pub mod raw;
 
-pub use lower::{Workspace, lower};
+pub use lower::{FILE, Workspace, lower};
 
 use model::Config;
 use strict_toml::{Report, Source};

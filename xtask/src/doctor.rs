@@ -5,7 +5,7 @@
 pub mod install;
 pub mod probe;
 
-use crate::config::model::{Config, Format, Target};
+use crate::config::model::{Config, Format, System, Target};
 use crate::toolchain::requirement::{Need, Probe, Requirement};
 use crate::toolchain::{self};
 use serde::Serialize;
@@ -66,11 +66,15 @@ pub fn requirements(config: &Config, host: &str, only: &[String], stub: bool) ->
         .flat_map(|target| &target.bundles)
         .any(|bundle| bundle.format == Format::Nsis);
     let mut all: Vec<Requirement> = Vec::new();
-    let built = if stub { Vec::new() } else { targets };
+    let built = targets;
+    let signs = built.iter().any(|target| target.system == System::Windows);
+    let signers = config.codesign.as_ref().filter(|_| signs).map(toolchain::requirement::signers);
+    let built = if stub { Vec::new() } else { built };
     let named = !only.is_empty();
     let of_targets = built
         .into_iter()
-        .flat_map(|target| target_requirements(target, host, target.required || named));
+        .flat_map(|target| target_requirements(target, host, target.required || named))
+        .chain(signers.unwrap_or_default());
     for requirement in of_targets.chain(toolchain::requirement::tools(installers, host)) {
         match all.iter_mut().find(|known| known.name == requirement.name) {
             Some(known) => known.need = known.need.min(requirement.need),

@@ -1,5 +1,6 @@
 //! Runs a plan. The only room with effects on the release: every [`Action`] is matched here, without a catch-all.
 
+pub mod codesign;
 pub mod files;
 mod installer;
 pub mod keys;
@@ -49,6 +50,14 @@ pub enum Cause {
         /// What is wrong with it.
         violations: Vec<String>,
     },
+    /// A program did not get the signature that is declared.
+    #[error("{file} is not code-signed: {reason}")]
+    Codesign {
+        /// Base name of the program.
+        file: String,
+        /// Why not.
+        reason: String,
+    },
     /// Something is larger than the declaration allows.
     #[error(
         "{what} has {size} bytes, {size_max} are allowed (raise the limit in {} if that is meant)",
@@ -94,6 +103,8 @@ pub struct Context {
     pub host: Host,
     /// The key that signs; `None` where nothing is signed.
     pub keys: Option<keys::KeyPair>,
+    /// The secrets that code signing takes; `None` where nothing is code-signed.
+    pub codesign: Option<keys::codesign::Credentials>,
     /// Versions of the tools that take part in making bytes, by name.
     pub tools: std::collections::BTreeMap<String, String>,
     /// How many steps run side by side.
@@ -119,7 +130,9 @@ pub fn execute(
     watch: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<(), StepError> {
     discard_leftovers(plan, context)?;
-    let identity = format!("{:?} {}", context.tools, this_program(&context.host));
+    let key = context.codesign.as_ref().map(keys::codesign::Credentials::fingerprint);
+    let program = this_program(&context.host);
+    let identity = format!("{:?} {program} {}", context.tools, key.unwrap_or_default());
     let stamps = Stamps::new(&context.roots, identity);
     let run = Run { plan, context, stamps };
     let failed = |step: &Step, cause| StepError { step: step.id.clone(), cause };
@@ -184,7 +197,7 @@ impl Run<'_> {
     }
 
     fn act(&self, step: &Step) -> Result<(), Cause> {
-        let Context { roots, host, keys, out, .. } = self.context;
+        let Context { roots, host, keys, out, codesign, .. } = self.context;
         match &step.action {
             Action::LinkSupport { .. } => {
                 crate::toolchain::self_contained::install(host)?;
@@ -206,10 +219,23 @@ impl Run<'_> {
                 }
                 Ok(())
             }
-            Action::Makensis { script, payload, installer, size_max } => installer::compile(
-                &installer::Job { script, payload, installer, size_max: *size_max },
-                roots,
-            ),
+            Action::Codesign(job) => codesign::sign(job, codesign.as_ref(), roots),
+            Action::Makensis { script, payload, installer, size_max, uninstaller } => {
+                let desk = uninstaller
+                    .as_ref()
+                    .map(|how| codesign::Desk::new(how, codesign.as_ref(), roots))
+                    .transpose()?;
+                let output = step.outputs.first().expect("an installer is written somewhere");
+                let job = installer::Job {
+                    script,
+                    payload,
+                    installer,
+                    size_max: *size_max,
+                    output: &output.resolve(roots),
+                    uninstaller: desk.as_ref().map(|desk| (desk, host.xtask.as_path())),
+                };
+                installer::compile(&job, roots)
+            }
             Action::Compress => release::compress(step, roots),
             Action::Archive { format, members, epoch } => {
                 release::archive(step, *format, members, *epoch, roots)
@@ -235,6 +261,7 @@ fn is_remembered(action: &Action) -> bool {
     match action {
         Action::SplitSymbols { .. }
         | Action::Inspect(_)
+        | Action::Codesign(_)
         | Action::Makensis { .. }
         | Action::Compress
         | Action::Archive { .. }

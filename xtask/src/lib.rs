@@ -6,6 +6,7 @@
 //! ([`doctor`], [`repro`], [`documentation`]); [`command`] joins the parts, [`cli`] and [`report`] face people.
 
 pub mod archive;
+pub mod authenticode;
 pub mod bench;
 pub mod check;
 pub mod checksum;

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
+use xtask::exec::codesign;
 use xtask::toolchain::link;
 
 #[expect(
@@ -12,6 +13,11 @@ fn main() -> ExitCode {
     let lossy = |argument: std::ffi::OsString| argument.to_string_lossy().into_owned();
     let arguments: Vec<String> = std::env::args_os().skip(1).map(lossy).collect();
     if let Some(code) = link::intercept(&arguments, std::env::var(link::JOB).ok().as_deref()) {
+        return code;
+    }
+    if let Some(code) =
+        codesign::intercept(&arguments, std::env::var(codesign::FOLDER).ok().as_deref())
+    {
         return code;
     }
     xtask::run(&xtask::cli::Cli::parse())

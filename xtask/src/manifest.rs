@@ -48,6 +48,9 @@ pub struct Manifest {
     pub signed_by: SignedBy,
     /// Whether the programs are empty stand-ins, made to exercise the packaging.
     pub stub: bool,
+    /// Whether the Windows programs in it carry Authenticode signatures; absent in releases that do not.
+    #[serde(default)]
+    pub code_signed: bool,
     /// The commit it was made from.
     pub commit: Commit,
     /// Time stamp of every file in it, RFC 3339, UTC.
@@ -122,6 +125,9 @@ pub struct ManifestArtifact {
     pub size: u64,
     /// Lower case hexadecimal digests, by algorithm.
     pub digests: BTreeMap<Algorithm, String>,
+    /// The digests before it was code-signed, of what the sources alone decide; absent where it was not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub unsigned_digests: BTreeMap<Algorithm, String>,
     /// What is inside, sorted by path; for an installer the files it lays down.
     pub files: Vec<ManifestFile>,
 }
@@ -164,6 +170,9 @@ pub struct ManifestFile {
     pub size: u64,
     /// Lower case hexadecimal digests, by algorithm.
     pub digests: BTreeMap<Algorithm, String>,
+    /// The digests before it was code-signed; absent where it was not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub unsigned_digests: BTreeMap<Algorithm, String>,
 }
 
 impl ManifestFile {

@@ -3,7 +3,7 @@
 //! Nothing here touches the world. [`crate::stage`] fills a plan, `cargo xtask plan` prints it, [`crate::exec`] runs
 //! the very same value. Texts are rendered while planning, so a step that writes a file holds its final contents.
 
-use crate::config::model::{Algorithm, Format};
+use crate::config::model::{self, Algorithm, Format};
 use crate::manifest::ArtifactKind;
 use crate::signature::TrustedComment;
 use serde::Serialize;
@@ -73,10 +73,14 @@ pub enum Stage {
     Build,
     /// Refuse a program whose bytes are not as they should be.
     Inspect,
+    /// Sign the Windows programs as Windows wants it (Authenticode).
+    Codesign,
     /// Write the rendered texts.
     Render,
     /// Compile the installers.
     Installer,
+    /// Sign the installers as the programs in them.
+    CodesignInstaller,
     /// Pack the archives.
     Archive,
     /// Write `release.json`.
@@ -117,6 +121,8 @@ pub enum Action {
         /// The symbols.
         symbols: Location,
     },
+    /// Put an Authenticode signature into a program or an installer.
+    Codesign(Box<Codesign>),
     /// Write a text.
     Write {
         /// Its contents.
@@ -134,6 +140,8 @@ pub enum Action {
         installer: String,
         /// Bytes the installer may have.
         size_max: u64,
+        /// How its uninstaller is code-signed while it is compiled, if it is.
+        uninstaller: Option<Box<Codesigning>>,
     },
     /// Compress the only input by gzip.
     Compress,
@@ -205,6 +213,43 @@ pub struct Inspect {
     pub forbidden: Vec<String>,
 }
 
+/// A program that gets an Authenticode signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Codesign {
+    /// The program without it.
+    pub unsigned: Location,
+    /// The program with it.
+    pub signed: Location,
+    /// How it is signed.
+    pub how: Codesigning,
+    /// Bytes the signed program may have.
+    pub size_max: u64,
+}
+
+/// How Windows programs are code-signed. It holds references to secrets, never a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Codesigning {
+    /// What is declared.
+    pub declared: model::Codesign,
+    /// What Windows calls the program when it asks whether to run it.
+    pub description: String,
+    /// Where to read more about it.
+    pub homepage: String,
+    /// The time that the signature states, seconds since 1970-01-01 UTC; only a time stamp proves one.
+    pub epoch: u64,
+    /// Environment variables with secrets that must not reach what signs or compiles.
+    pub removed: Vec<String>,
+}
+
+/// A file that was code-signed, and what it was before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CodeSigned {
+    /// With the signature.
+    pub signed: Location,
+    /// Without it.
+    pub unsigned: Location,
+}
+
 /// A file inside an archive or an installer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Member {
@@ -239,6 +284,8 @@ pub struct ManifestHead {
     pub algorithms: Vec<Algorithm>,
     /// The artifacts, each with its members.
     pub contents: Vec<Contents>,
+    /// The files among them, and inside them, that were code-signed.
+    pub code_signed: Vec<CodeSigned>,
 }
 
 /// An artifact and what is inside it.
@@ -314,8 +361,10 @@ impl fmt::Display for Stage {
         f.pad(match self {
             Self::Build => "build",
             Self::Inspect => "inspect",
+            Self::Codesign => "codesign",
             Self::Render => "render",
             Self::Installer => "installer",
+            Self::CodesignInstaller => "codesign-installer",
             Self::Archive => "archive",
             Self::Manifest => "manifest",
             Self::Checksum => "checksum",

@@ -97,13 +97,20 @@ fn line(step: &Step) -> String {
         }
         Action::Cargo(build) => format!("cargo {} -> {}", build.arguments.join(" "), outputs()),
         Action::Stub => format!("stand-in -> {}", outputs()),
+        Action::Codesign(codesign) => {
+            let signer = codesign.how.declared.signer.name();
+            format!("{} with {signer} -> {}", codesign.unsigned, codesign.signed)
+        }
         Action::Inspect(rules) => format!("{} <= {} bytes", rules.program, rules.size_max),
         Action::SplitSymbols { program, stripped, symbols } => {
             format!("{program} -> {stripped} {symbols}")
         }
         Action::Write { contents, .. } => format!("{} ({} bytes)", outputs(), contents.len()),
-        Action::Makensis { script, payload, .. } => {
-            format!("makensis {script} with {} files -> {}", payload.len(), outputs())
+        Action::Makensis { script, payload, uninstaller, .. } => {
+            let signer = uninstaller.as_ref().map(|how| how.declared.signer.name());
+            let signed = signer.map(|signer| format!(", the uninstaller signed with {signer}"));
+            let (files, signed) = (payload.len(), signed.unwrap_or_default());
+            format!("makensis {script} with {files} files{signed} -> {}", outputs())
         }
         Action::Compress => format!("gzip -> {}", outputs()),
         Action::Archive { members, .. } => format!("{} files -> {}", members.len(), outputs()),

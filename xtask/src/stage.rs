@@ -1,13 +1,14 @@
 //! Turns a declaration and facts into a plan. Pure: one file a stage, each adds its steps.
 //!
 //! In order: **build** compiles and links each program; **inspect** refuses bytes that are not as they should be;
-//! **render** writes the texts; **installer** compiles the NSIS scripts; **archive** packs; **manifest** writes
-//! `release.json` with the digest of everything so far; **checksum** writes `SHA256SUMS` and its kin, `release.json`
+//! **codesign** signs the Windows programs; **render** writes the texts; **installer** compiles the NSIS scripts, with
+//! signed uninstallers; **codesign-installer** signs what came out; **archive** packs; **manifest** writes `release.json` with the digest of everything so far; **checksum** writes `SHA256SUMS` and its kin, `release.json`
 //! included; **sign** signs those; **verify** reads the folder back as a downloader would; **publish** puts it in the
 //! place of the previous release.
 
 mod archive;
 mod build;
+mod codesign;
 mod finish;
 mod installer;
 mod package;
@@ -96,6 +97,7 @@ pub fn plan(
         Draft { config, facts, documents, selection, steps: Vec::new(), contents: Vec::new() };
     for target in &targets {
         build::add(&mut draft, target)?;
+        codesign::add_program(&mut draft, target);
     }
     for target in &targets {
         archive::add_bundles(&mut draft, target);
@@ -152,13 +154,21 @@ impl Draft<'_> {
         format!("{}-{}", self.config.product.name, self.facts.version)
     }
 
-    /// Where the finished program of a target lies.
+    /// Where the program of a target lies when it is built.
+    fn built(&self, target: &Target) -> Location {
+        let program = self.config.product.program(target.system);
+        Location::Work(format!("build/{}/{program}", target.triple))
+    }
+
+    /// Where the program of a target lies as it is released: code-signed, where that is declared.
     fn program(&self, target: &Target) -> Location {
-        Location::Work(format!(
-            "build/{}/{}",
-            target.triple,
-            self.config.product.program(target.system)
-        ))
+        match codesign::how(self, target) {
+            Some(_) => {
+                let program = self.config.product.program(target.system);
+                Location::Work(format!("signed/{}/{program}", target.triple))
+            }
+            None => self.built(target),
+        }
     }
 
     /// Where its debug symbols lie, under the name by which a debugger looks for them.

@@ -9,6 +9,7 @@
 
 mod artifact;
 mod checksums;
+mod code_signed;
 mod judge;
 mod names;
 mod printable;

@@ -13,7 +13,9 @@ use crate::toolchain::requirement::Need;
 use std::path::Path;
 
 pub(super) fn run(arguments: &Check) -> Result<(), Error> {
-    let project = Project::load()?;
+    let mut project = Project::load()?;
+    // What is compiled here is thrown away; no key is needed to find mistakes.
+    project.config.codesign = None;
     let documents = project.documents()?;
     let folder =
         tempfile::tempdir().map_err(files::at("cannot make a folder in", &std::env::temp_dir()))?;
@@ -48,7 +50,7 @@ fn installers(project: &Project, work: &Path) -> Result<Vec<Outcome>, Error> {
     let findings = doctor::examine(project, &SelectionArgs::default(), Need::Release);
     let installed =
         findings.iter().any(|finding| finding.name == "makensis" && finding.found.is_some());
-    let mut context = context(project, &findings, None, work.join("dist"), Some(1));
+    let mut context = context(project, &findings, None, None, work.join("dist"), Some(1));
     context.roots.work = work.to_path_buf();
     context.roots.release = work.join("release");
     let part = |steps: Vec<Step>| Plan { steps, ..plan.clone() };

@@ -4,6 +4,7 @@ use super::Project;
 use crate::doctor::Finding;
 use crate::error::Error;
 use crate::exec::keys::KeyPair;
+use crate::exec::keys::codesign::Credentials;
 use crate::exec::{Context, files};
 use crate::plan::Roots;
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub(super) fn context(
     project: &Project,
     findings: &[Finding],
     keys: Option<KeyPair>,
+    codesign: Option<Credentials>,
     out: PathBuf,
     jobs: Option<usize>,
 ) -> Context {
@@ -30,6 +32,7 @@ pub(super) fn context(
         out,
         host: project.facts.host(),
         keys,
+        codesign,
         tools: tools(project, findings),
         jobs: jobs.unwrap_or_else(processors),
     }

@@ -26,10 +26,15 @@ pub(super) fn run(arguments: &Dist) -> Result<(), Error> {
     doctor::refuse_missing(&findings, Need::Release)?;
     let keys = project.keys()?;
     let plan = project.plan(&project.selection(&arguments.selection))?;
-    let context = context(&project, &findings, Some(keys), out, arguments.jobs.map(usize::from));
+    let credentials = project.credentials(&plan)?;
+    let jobs = arguments.jobs.map(usize::from);
+    let context = context(&project, &findings, Some(keys), credentials, out, jobs);
     let _lock = lock(&context.roots.work)?;
     exec::execute(&plan, &context, &|event| report::event(&event))?;
     conclude(&plan, &context, arguments.format);
+    if let Some(reason) = &project.unsigned {
+        eprintln!("  WARNING  nothing is code-signed: {reason}");
+    }
     Ok(())
 }
 

@@ -18,6 +18,12 @@ pub(super) fn run(arguments: &Repro) -> Result<(), Error> {
     // The key plays no part in what is compared but for the signatures, and those of any key prove the point.
     passed.push("--development-key".to_owned());
     passed.extend(arguments.selection.stub_build.then(|| "--stub-build".to_owned()));
+    if project.config.codesign.is_some() {
+        eprintln!(
+            "compared without code signatures: the key is not for trying out, and a time stamp is never the same; \
+             the program is the one whose `unsigned-digests` release.json states"
+        );
+    }
     let [first, second] = twice::build(&project.facts, &passed)?;
     let differences = compare(&first, &second);
     match arguments.format {

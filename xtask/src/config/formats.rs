@@ -13,6 +13,8 @@ pub fn formats() -> Formats {
         .with("relative-path", relative_path)
         .with("url-path", url_path)
         .with("https-address", https_address)
+        .with("web-address", web_address)
+        .with("thumbprint", thumbprint)
         .with("metric-name", metric_name)
         .with("line", line)
         .with("version-number", version_number)
@@ -164,11 +166,33 @@ fn url_path(text: &str) -> Result<(), Invalid> {
     })
 }
 
-fn https_address(text: &str) -> Result<(), Invalid> {
-    let rest = text.strip_prefix("https://").unwrap_or_default();
-    let valid = !rest.is_empty()
+/// What stands after the scheme of an address.
+fn host_and_path(rest: &str) -> bool {
+    !rest.is_empty()
         && !rest.starts_with('/')
-        && rest.chars().all(|c| c.is_ascii_graphic() && c != '"');
+        && rest.chars().all(|c| c.is_ascii_graphic() && c != '"')
+}
+
+/// Time-stamping services are reached by plain HTTP: what they answer is signed.
+fn web_address(text: &str) -> Result<(), Invalid> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(host_and_path).then_some(()).ok_or_else(|| {
+        Invalid::new(format!("`{text}` is not a web address"))
+            .help("for example \"http://timestamp.example.org/\"")
+    })
+}
+
+/// A SHA-1 digest, as `certutil` and `signtool` write it.
+fn thumbprint(text: &str) -> Result<(), Invalid> {
+    let valid = text.len() == 40 && text.bytes().all(|c| c.is_ascii_hexdigit());
+    valid.then_some(()).ok_or_else(|| {
+        Invalid::new(format!("`{text}` is not the thumbprint of a certificate"))
+            .help("40 hexadecimal digits without spaces")
+    })
+}
+
+fn https_address(text: &str) -> Result<(), Invalid> {
+    let valid = text.strip_prefix("https://").is_some_and(host_and_path);
     valid.then_some(()).ok_or_else(|| {
         Invalid::new(format!("`{text}` is not an https address"))
             .help("for example \"https://example.org/\"")
@@ -356,6 +380,21 @@ mod tests {
     #[test]
     fn a_line_has_no_control_characters() {
         check(line, &["Edge Node", "ü $ % {{"], &["a\nb", "a\tb", " a", "a ", "a\u{7f}"]);
+    }
+
+    #[test]
+    fn a_web_address_has_a_scheme_and_a_host() {
+        check(
+            web_address,
+            &["http://t.example", "https://t.example:8080/a"],
+            &["", "t.example", "ftp://t.example", "http://", "http:///a", "http://a b"],
+        );
+    }
+
+    #[test]
+    fn a_thumbprint_is_40_digits() {
+        let digits = "0123456789abcdefABCD".repeat(2);
+        check(thumbprint, &[&digits], &["", &digits[1..], &digits.replace('0', "g"), "01 02"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! new key cannot be forgotten.
 
 mod bundles;
+mod codesign;
 mod names;
 mod targets;
 
@@ -61,6 +62,8 @@ struct Rules<'a> {
     mistakes: Vec<Diagnostic>,
 }
 
+pub use codesign::FILE;
+
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -82,6 +85,7 @@ impl Rules<'_> {
             packages,
             checksums,
             signing,
+            codesign,
         } = raw;
         if !self.workspace.is_folder(templates) {
             self.mistakes.push(missing("folder", templates, self.workspace));
@@ -103,6 +107,7 @@ impl Rules<'_> {
             packages: packages.as_ref().map(lowered),
             algorithms: algorithms(checksums),
             signing: self.signing(signing.as_ref()),
+            codesign: self.codesign(codesign.as_ref(), targets),
             service,
             configuration,
             product,
@@ -384,17 +389,21 @@ impl Rules<'_> {
         };
         self.file(public_key);
         for secret in std::iter::once(secret_key).chain(password) {
-            match secret {
-                raw::Secret::Environment(name) => self.valid(name, formats::environment_variable),
-                raw::Secret::File(text) | raw::Secret::Prompt(text) => {
-                    self.valid(text, formats::filled_line);
-                }
-            }
+            self.secret(secret);
         }
         Signing::Key {
             public_key: public_key.get().clone(),
             secret_key: Secret::from(secret_key),
             password: password.as_ref().map(Secret::from),
+        }
+    }
+
+    fn secret(&mut self, secret: &raw::Secret) {
+        match secret {
+            raw::Secret::Environment(name) => self.valid(name, formats::environment_variable),
+            raw::Secret::File(text) | raw::Secret::Prompt(text) => {
+                self.valid(text, formats::filled_line);
+            }
         }
     }
 

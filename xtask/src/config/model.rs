@@ -3,6 +3,10 @@
 //! No field is optional in order to mean "default", and every reference between sections was resolved. Built only by
 //! [`super::lower`]; holds no rule itself.
 
+mod codesign;
+
+pub use codesign::{Codesign, CodesignKey, Signer, StoreCertificate};
+
 use super::raw;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -39,6 +43,8 @@ pub struct Config {
     pub algorithms: Vec<Algorithm>,
     /// The key that signs.
     pub signing: Signing,
+    /// How Windows programs are code-signed; `None` where they are not.
+    pub codesign: Option<Codesign>,
 }
 
 /// What is released.
@@ -278,7 +284,8 @@ pub enum Signing {
 }
 
 /// Where a secret is; never the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Secret {
     /// Environment variable.
     Environment(String),
@@ -298,6 +305,16 @@ impl From<&raw::Secret> for Secret {
     }
 }
 
+impl Secret {
+    /// The environment variable that it is in, if it is in one.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Environment(name) => Some(name),
+            Self::File(_) | Self::Prompt(_) => None,
+        }
+    }
+}
+
 impl Signing {
     /// The environment variables that hold secrets.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
@@ -305,10 +322,7 @@ impl Signing {
             Self::Development => [None, None],
             Self::Key { secret_key, password, .. } => [Some(secret_key), password.as_ref()],
         };
-        secrets.into_iter().flatten().filter_map(|secret| match secret {
-            Secret::Environment(name) => Some(name.as_str()),
-            Secret::File(_) | Secret::Prompt(_) => None,
-        })
+        secrets.into_iter().flatten().filter_map(Secret::variable)
     }
 }
 
@@ -316,6 +330,12 @@ impl Config {
     /// The targets of one operating system.
     pub fn targets_of(&self, system: System) -> impl Iterator<Item = &Target> {
         self.targets.iter().filter(move |target| target.system == system)
+    }
+
+    /// The environment variables that hold secrets, each of which only what signs may see.
+    pub fn secret_variables(&self) -> Vec<String> {
+        let codesign = self.codesign.iter().flat_map(Codesign::variables);
+        self.signing.variables().chain(codesign).map(str::to_owned).collect()
     }
 }
 

@@ -4,6 +4,10 @@
 //! them. It holds no rule that spans two keys and fills in no default that depends on another key; those live in
 //! [`super::lower`].
 
+mod codesign;
+
+pub use codesign::{Codesign, Osslsigncode, Signtool};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +51,9 @@ pub struct Release {
     pub checksums: Checksums,
     /// The key that signs the release. Without it a development key is made once and everything says so.
     pub signing: Option<Signing>,
+    /// Authenticode signatures on the Windows program, the uninstaller and the setup. Without it nothing is code-signed,
+    /// and `release.json` says so.
+    pub codesign: Option<Spanned<Codesign>>,
 }
 
 /// What is released.

@@ -9,11 +9,12 @@ const OURS: &str = include_str!("../../../packaging/release.toml");
 /// A workspace in which the files exist that the declaration names, and no others.
 struct Fake;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "LICENSE",
     "packaging/windows/edge-node.ico",
     "packaging/edge-node.toml.j2",
     "packaging/minisign.pub",
+    "packaging/codesign-ca.pem",
     "packaging/README.txt",
 ];
 
@@ -414,6 +415,99 @@ fn a_text_belongs_to_one_system() {
     check("\"nsis-script\"", "\"service-unit\"", &["this text does not belong in this bundle"]);
 }
 
+/// Puts a table `[codesign]` into our declaration and compares the messages of all mistakes.
+#[track_caller]
+fn check_codesign(codesign: &str, expected: &[&str]) {
+    let codesign = codesign.replace("CA;", "authorities = \"packaging/codesign-ca.pem\"");
+    check("[checksums]", &format!("{codesign}\n[checksums]"), expected);
+}
+
+#[test]
+fn one_thing_signs_with_one_key() {
+    check_codesign("[codesign]", &["code signing is declared, but nothing that signs"]);
+    check_codesign(
+        "[codesign]\nCA;\n[codesign.signtool]\nsubject = \"Us\"\n[codesign.osslsigncode]\npkcs12 = { file = \"k\" }",
+        &["both `osslsigncode` and `signtool` are to sign"],
+    );
+    let of = |keys: &str| format!("[codesign]\nCA;\n[codesign.osslsigncode]\n{keys}");
+    check_codesign(&of(""), &["osslsigncode has no key"]);
+    check_codesign(
+        &of("pkcs12 = { file = \"k\" }\npkcs11-key = \"k\""),
+        &["a PKCS#12 file and a key in a token"],
+    );
+    check_codesign(&of("pkcs12 = { prompt = \"Key?\" }"), &["a PKCS#12 file cannot be typed"]);
+    check_codesign(
+        &of("pkcs12 = { environment = \"A B\" }"),
+        &["`A B` is not the name of an environment variable"],
+    );
+    check_codesign(
+        &of("pkcs11-module = \"/m.so\""),
+        &["a key in a token needs `pkcs11-key`", "a key in a token needs `certificates`"],
+    );
+    check_codesign("[codesign.signtool]", &["signtool takes one certificate"]);
+}
+
+#[test]
+fn a_signature_is_checked_against_something() {
+    check_codesign(
+        "[codesign.osslsigncode]\npkcs12 = { file = \"k\" }",
+        &["there is nothing to check a signature against"],
+    );
+    check_codesign(
+        "[codesign]\nauthorities = \"packaging/codesign.pem\"\ncommand = [\"sign\", \"{file}\"]",
+        &["file `packaging/codesign.pem` does not exist"],
+    );
+    check_codesign(
+        "[codesign]\ntimestamp-authorities = \"packaging/codesign-ca.pem\"\n[codesign.signtool]\nsubject = \"Us\"",
+        &["authorities of a time stamp that nobody sets"],
+    );
+}
+
+#[test]
+fn a_signing_command_is_told_which_file() {
+    let command = |words: &str| format!("[codesign]\nCA;\ncommand = {words}");
+    check_codesign(&command("[\"sign\"]"), &["the command is not told which file to sign"]);
+    check_codesign(&command("[\"sign\", \"{fil}\", \"{file}\"]"), &["unknown placeholder `{fil}`"]);
+    check_codesign(
+        "[codesign]\ncommand-variables = [\"A\"]\n[codesign.signtool]\nsubject = \"Us\"",
+        &["variables of a command that is not declared"],
+    );
+}
+
+#[test]
+fn code_signing_without_a_windows_target_is_a_mistake() {
+    let start = EVERY_KEY.find("[targets.").unwrap();
+    let end = EVERY_KEY.find("[bundles.zip]").unwrap();
+    let target = "[targets.x86_64-unknown-linux-musl]\nsize-max = \"8MB\"\nbundles = [\"zip\"]\n";
+    let text = format!("{}{target}{}", &EVERY_KEY[..start], &EVERY_KEY[end..]);
+    let setup = text.find("[bundles.setup]").unwrap();
+    let checksums = text.find("[checksums]").unwrap();
+    let report = read(&format!("{}{}", &text[..setup], &text[checksums..])).unwrap_err();
+    let found: Vec<_> = report.diagnostics().iter().map(|mistake| &*mistake.message).collect();
+    assert_eq!(found, ["no target is for Windows, and only its programs are code-signed"]);
+}
+
+#[test]
+fn two_signers_are_shown_both() {
+    let signers = "[codesign]\nauthorities = \"LICENSE\"\ncommand = [\"s\", \"{file}\"]\n[codesign.signtool]\nsubject = \"Us\"\n";
+    let before = EVERY_KEY.split("[codesign]").next().unwrap();
+    let report = read(&format!("{before}{signers}")).unwrap_err();
+    let (line, next) = (before.lines().count() + 3, before.lines().count() + 4);
+    let expected = format!(
+        "\
+error: both `signtool` and `command` are to sign
+   --> release.toml:{line}:11
+    |
+{line} | command = [\"s\", \"{{file}}\"]
+    |           ^^^^^^^^^^^^^^^ one too many
+{next} | [codesign.signtool]
+    | ------------------- first here
+    |
+    = help: keep one of `osslsigncode`, `signtool` and `command`"
+    );
+    assert_eq!(report.to_string().trim(), expected);
+}
+
 #[test]
 fn a_secret_is_a_reference_of_one_kind() {
     let signing = "[signing]\npublic-key = \"packaging/minisign.pub\"\nsecret-key = { environment = \"KEY\" }\n\n[checksums]";
@@ -424,21 +518,40 @@ fn a_secret_is_a_reference_of_one_kind() {
     assert!(read(&OURS.replacen("[checksums]", &both, 1)).is_err());
 }
 
-/// A declaration that uses every key there is.
+/// A declaration that uses every key there is, but for those that exclude one another.
 const EVERY_KEY: &str = include_str!("every-key.toml");
+
+/// What can stand in the place of its `[codesign]`.
+const OTHER_SIGNERS: [&str; 3] = [
+    "[codesign]\nauthorities = \"packaging/codesign-ca.pem\"\n[codesign.osslsigncode]\npkcs12 = { environment = \"P\" }\n",
+    "[codesign.signtool]\nthumbprint = \"0123456789012345678901234567890123456789\"\nmachine-store = true\n",
+    "[codesign]\nauthorities = \"packaging/codesign-ca.pem\"\ncommand = [\"sign\", \"{file}\"]\ncommand-variables = [\"TOKEN\"]\n",
+];
+
+/// Declarations that together use every key there is.
+fn with_every_key() -> Vec<String> {
+    let before = EVERY_KEY.split("[codesign]").next().unwrap();
+    let others = OTHER_SIGNERS.map(|other| format!("{before}{other}"));
+    let subject = others[1]
+        .replace("thumbprint = \"0123456789012345678901234567890123456789\"", "subject = \"Us\"");
+    [EVERY_KEY.to_owned(), subject].into_iter().chain(others).collect()
+}
 
 #[test]
 fn the_fixture_uses_every_key_and_has_no_mistake() {
-    read(EVERY_KEY).unwrap_or_else(|report| panic!("{report}"));
+    let declarations = with_every_key();
+    for text in &declarations {
+        read(text).unwrap_or_else(|report| panic!("{report}"));
+    }
     for key in strict_toml::reference(&schema()) {
         let name = key.path.rsplit('.').next().unwrap().trim_end_matches("[]").to_owned();
-        let used = name.starts_with('<') || EVERY_KEY.contains(&name);
+        let used = name.starts_with('<') || declarations.iter().any(|text| text.contains(&name));
         assert!(used, "{} is not used in every-key.toml", key.path);
     }
 }
 
 /// Every place where a key of the schema stands in the fixture: its name and byte offset.
-fn places() -> Vec<(String, usize)> {
+fn places(text: &str) -> Vec<(String, usize)> {
     let names: std::collections::BTreeSet<String> = strict_toml::reference(&schema())
         .into_iter()
         .map(|key| key.path.rsplit('.').next().unwrap().trim_end_matches("[]").to_owned())
@@ -446,11 +559,11 @@ fn places() -> Vec<(String, usize)> {
         .collect();
     let mut places = Vec::new();
     for name in names {
-        for (at, _) in EVERY_KEY.match_indices(&name) {
-            let before = EVERY_KEY[..at].chars().next_back();
-            let after = &EVERY_KEY[at + name.len()..];
+        for (at, _) in text.match_indices(&name) {
+            let before = text[..at].chars().next_back();
+            let after = &text[at + name.len()..];
             let starts = matches!(before, None | Some('\n' | '[' | '.' | '{' | ' '));
-            let is_header = EVERY_KEY[..at].rsplit('\n').next().unwrap().starts_with('[');
+            let is_header = text[..at].rsplit('\n').next().unwrap().starts_with('[');
             let ends = after.starts_with(" =") || is_header && after.starts_with([']', '.']);
             if starts && ends {
                 places.push((name.clone(), at));
@@ -462,12 +575,19 @@ fn places() -> Vec<(String, usize)> {
 
 #[test]
 fn every_misspelled_key_fails_with_a_suggestion() {
-    let places = places();
-    assert!(places.len() > 70, "only {} places were found", places.len());
     let mut silent = Vec::new();
-    for (name, at) in &places {
+    let declarations = with_every_key();
+    // What was tried in the first declaration is the same in the others.
+    let rest = EVERY_KEY.find("[codesign]").unwrap();
+    let places = declarations.iter().enumerate().flat_map(|(index, text)| {
+        let new = move |(_, at): &(String, usize)| index == 0 || *at >= rest;
+        places(text).into_iter().filter(new).map(move |(name, at)| (text, name, at))
+    });
+    let places: Vec<_> = places.collect();
+    assert!(places.len() > 90, "only {} places were found", places.len());
+    for (declaration, name, at) in &places {
         for wrong in misspellings(name) {
-            let text = format!("{}{wrong}{}", &EVERY_KEY[..*at], &EVERY_KEY[at + name.len()..]);
+            let text = format!("{}{wrong}{}", &declaration[..*at], &declaration[at + name.len()..]);
             let suggestion = format!("did you mean `{name}`?");
             let said = read(&text).err().is_some_and(|report| {
                 report

@@ -1,6 +1,7 @@
 //! Compiling an NSIS script with `makensis`, which must not be believed.
 
 use super::Cause;
+use super::codesign::Desk;
 use super::files::{self, FileError};
 use crate::plan::{Member, Roots};
 use crate::tool;
@@ -25,6 +26,10 @@ pub(super) struct Job<'a> {
     pub(super) installer: &'a str,
     /// Bytes that may have.
     pub(super) size_max: u64,
+    /// Where it is laid.
+    pub(super) output: &'a Path,
+    /// What signs its uninstaller, and the program that the compiler calls for it, this one; if it is signed.
+    pub(super) uninstaller: Option<(&'a Desk, &'a Path)>,
 }
 
 /// Lays the payload into an empty folder and compiles the script there.
@@ -46,7 +51,14 @@ fn compile_with(makensis: &Path, job: &Job<'_>, roots: &Roots) -> Result<(), Cau
     }
     let shell = tool::shell_in(folder.path())?;
     let (options, script) = (OPTIONS.split(' '), job.script);
-    let answer = tool::run(cmd!(shell, "{makensis} {options...} {script}"))?;
+    let mut command = cmd!(shell, "{makensis} {options...}");
+    if let Some((desk, xtask)) = job.uninstaller {
+        command = desk.called_by(command, xtask)?;
+    }
+    let answer = tool::run(command.arg(script))?;
+    if let Some((desk, _)) = job.uninstaller {
+        desk.require_uninstaller(job.installer)?;
+    }
     let made = folder.path().join(job.installer);
     let size = fs::metadata(&made).map(|metadata| metadata.len()).unwrap_or(0);
     if size == 0 || size < payload_bytes / 10 {
@@ -60,7 +72,7 @@ fn compile_with(makensis: &Path, job: &Job<'_>, roots: &Roots) -> Result<(), Cau
             size_max: job.size_max,
         });
     }
-    files::copy(&made, &roots.release.join(job.installer), 0o644)?;
+    files::copy(&made, job.output, 0o644)?;
     Ok(())
 }
 

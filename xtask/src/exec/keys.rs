@@ -4,6 +4,7 @@
 //! [`SigningKey`]. A declared key that cannot be used is an error, never a release without a signature. Where no key is
 //! declared, a [`development`] key takes its place, and everything that is signed with it says so.
 
+pub mod codesign;
 pub mod development;
 mod keygen;
 mod secret;
@@ -93,6 +94,14 @@ pub enum KeysError {
         /// The declared public key.
         declared: String,
     },
+    /// An environment variable that should hold a file, in base64.
+    #[error("the {what}: environment variable {name} is not base64")]
+    Base64 {
+        /// What is looked for.
+        what: &'static str,
+        /// The variable.
+        name: String,
+    },
     /// A key file that is already there.
     #[error("{path}: already exists, and a key is never overwritten")]
     Exists {
@@ -118,7 +127,7 @@ impl KeysError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Environment { name, .. } => {
-                Some(format!("set {name}, or change [signing] in packaging/release.toml"))
+                Some(format!("set {name}, or refer to another place in packaging/release.toml"))
             }
             Self::Terminal { .. } => Some(
                 "run it on a terminal, or refer to an environment variable or a file instead"
@@ -140,6 +149,7 @@ impl KeysError {
             Self::NothingTrusted => Some(
                 "give the publisher's key: --public-key FILE or --public-key BASE64".to_owned(),
             ),
+            Self::Base64 { .. } => Some("write it with `base64 -w0 FILE`".to_owned()),
             Self::File { .. }
             | Self::Unusable { .. }
             | Self::EmptyPassword

@@ -1,5 +1,7 @@
 //! Building, stubbing, splitting and inspecting programs.
 
+mod stub;
+
 use super::Cause;
 use super::files;
 use crate::inspect::{self, Rules, Violation};
@@ -44,12 +46,18 @@ fn stands_for(removed: &str, name: &str) -> bool {
     }
 }
 
-/// Writes a stand-in whose bytes differ from target to target, so that none can be taken for another.
+/// Writes a stand-in whose bytes differ from target to target, so that none can be taken for another. For Windows it is
+/// a program, because nothing else can be code-signed; it does nothing but fail.
 pub(super) fn stub(step: &Step, roots: &Roots) -> Result<(), Cause> {
     for output in &step.outputs {
         let text = format!("stand-in for {}, not a program\n", output.base_name());
         let text = format!("{text}target {}\n", step.target.as_deref().unwrap_or("none"));
-        files::write_if_changed(&output.resolve(roots), text.as_bytes(), 0o755)?;
+        let bytes = if output.base_name().ends_with(".exe") {
+            stub::windows_program(&text)
+        } else {
+            text.into_bytes()
+        };
+        files::write_if_changed(&output.resolve(roots), &bytes, 0o755)?;
     }
     Ok(())
 }

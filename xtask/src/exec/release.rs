@@ -7,7 +7,7 @@ use crate::archive::{self, Entry};
 use crate::checksum;
 use crate::config::model::{Algorithm, Format};
 use crate::manifest::{Commit, Manifest, ManifestArtifact, ManifestFile, SCHEMA_VERSION, SignedBy};
-use crate::plan::{Contents, ManifestHead, Member, Plan, Roots, Step};
+use crate::plan::{Contents, Location, ManifestHead, Member, Plan, Roots, Step};
 use crate::signature::{self, TrustedComment};
 use crate::verify::{self, Options};
 use jiff::Timestamp;
@@ -51,7 +51,7 @@ pub(super) fn manifest(
     let artifacts = head
         .contents
         .iter()
-        .map(|contents| artifact(contents, &head.algorithms, roots))
+        .map(|contents| artifact(contents, head, roots))
         .collect::<Result<_, _>>()?;
     let manifest = Manifest {
         schema_version: SCHEMA_VERSION,
@@ -60,6 +60,7 @@ pub(super) fn manifest(
         channel: head.channel.clone(),
         signed_by: if head.development { SignedBy::Development } else { SignedBy::Release },
         stub: head.stub,
+        code_signed: !head.code_signed.is_empty(),
         commit: Commit {
             hash: head.commit.hash.clone(),
             time: rfc3339(head.commit.time),
@@ -76,9 +77,10 @@ pub(super) fn manifest(
 
 fn artifact(
     contents: &Contents,
-    algorithms: &[Algorithm],
+    head: &ManifestHead,
     roots: &Roots,
 ) -> Result<ManifestArtifact, Cause> {
+    let algorithms = &head.algorithms;
     let bytes = files::read(&contents.file.resolve(roots))?;
     let file = |member: &Member| -> Result<ManifestFile, Cause> {
         let bytes = files::read(&member.source.resolve(roots))?;
@@ -87,6 +89,7 @@ fn artifact(
             mode: ManifestFile::mode_text(member.mode),
             size: bytes.len() as u64,
             digests: checksum::digests(algorithms, &bytes),
+            unsigned_digests: unsigned_digests(&member.source, head, roots)?,
         })
     };
     let mut members = contents.members.iter().map(file).collect::<Result<Vec<_>, _>>()?;
@@ -97,8 +100,24 @@ fn artifact(
         target: contents.artifact.target.clone(),
         size: bytes.len() as u64,
         digests: checksum::digests(algorithms, &bytes),
+        unsigned_digests: unsigned_digests(&contents.file, head, roots)?,
         files: members,
     })
+}
+
+/// The digests of a file before it was code-signed; none where it was not.
+fn unsigned_digests(
+    file: &Location,
+    head: &ManifestHead,
+    roots: &Roots,
+) -> Result<BTreeMap<Algorithm, String>, Cause> {
+    match head.code_signed.iter().find(|it| it.signed == *file) {
+        Some(it) => {
+            let bytes = files::read(&it.unsigned.resolve(roots))?;
+            Ok(checksum::digests(&head.algorithms, &bytes))
+        }
+        None => Ok(BTreeMap::new()),
+    }
 }
 
 /// RFC 3339 in UTC, to the second.

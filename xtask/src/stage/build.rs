@@ -9,14 +9,14 @@ use std::path::PathBuf;
 
 pub(super) fn add(draft: &mut Draft<'_>, target: &Target) -> Result<(), ToolchainError> {
     if draft.selection.stub {
-        let outputs = vec![draft.program(target), draft.symbols(target)];
+        let outputs = vec![draft.built(target), draft.symbols(target)];
         draft.steps.push(step(target, "stub", Stage::Build, vec![], outputs, Action::Stub));
         return Ok(());
     }
     add_cargo(draft, target)?;
     if target.system == System::Linux {
         let (program, stripped, symbols) =
-            (linked(draft, target), draft.program(target), draft.symbols(target));
+            (linked(draft, target), draft.built(target), draft.symbols(target));
         let outputs = vec![stripped.clone(), symbols.clone()];
         let inputs = vec![program.clone()];
         let action = Action::SplitSymbols { program, stripped, symbols };
@@ -27,7 +27,7 @@ pub(super) fn add(draft: &mut Draft<'_>, target: &Target) -> Result<(), Toolchai
         target,
         "inspect",
         Stage::Inspect,
-        vec![draft.program(target), draft.symbols(target)],
+        vec![draft.built(target), draft.symbols(target)],
         vec![],
         action,
     ));
@@ -47,7 +47,7 @@ fn add_cargo(draft: &mut Draft<'_>, target: &Target) -> Result<(), ToolchainErro
     let mut invocation = toolchain::cargo_invocation(&request, &host)?;
     invocation.environment.insert("RELEASE_COMMIT".to_owned(), draft.facts.commit.hash.clone());
     // Build scripts and procedural macros of dependencies run inside cargo.
-    invocation.removed.extend(draft.config.signing.variables().map(str::to_owned));
+    invocation.removed.extend(draft.config.secret_variables());
     let mut inputs = Vec::new();
     if invocation.needs_support {
         let folder = Location::Work("link".to_owned());
@@ -81,7 +81,7 @@ fn add_cargo(draft: &mut Draft<'_>, target: &Target) -> Result<(), ToolchainErro
 /// Where the program lies as it was linked: a PE program is finished, an ELF program still carries its symbols.
 fn linked(draft: &Draft<'_>, target: &Target) -> Location {
     match target.system {
-        System::Windows => draft.program(target),
+        System::Windows => draft.built(target),
         System::Linux => Location::Work(format!(
             "build/{}/linked/{}",
             target.triple,
@@ -97,7 +97,7 @@ fn rules(draft: &Draft<'_>, target: &Target) -> Inspect {
     let folders = folders.into_iter().flatten().chain([&facts.toolchain.sysroot]);
     Inspect {
         triple: target.triple.clone(),
-        program: draft.program(target),
+        program: draft.built(target),
         symbols: draft.symbols(target),
         size_max: target.size_max,
         dlls: target.dlls.clone(),

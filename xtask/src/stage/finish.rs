@@ -1,6 +1,6 @@
 //! Stages "manifest", "checksum", "sign", "verify" and "publish": what turns files into a release.
 
-use super::Draft;
+use super::{Draft, codesign};
 use crate::config::model::Signing;
 use crate::manifest::{self, ArtifactKind};
 use crate::plan::{Action, Artifact, Location, ManifestHead, Stage, Step};
@@ -56,10 +56,12 @@ fn add_manifest(draft: &mut Draft<'_>) {
         stub: draft.selection.stub,
         algorithms: draft.config.algorithms.clone(),
         contents: draft.contents.clone(),
+        code_signed: codesign::signed(draft),
     };
     let members = head.contents.iter().flat_map(|contents| &contents.members);
     let mut inputs: Vec<_> = head.contents.iter().map(|contents| contents.file.clone()).collect();
     inputs.extend(members.map(|member| member.source.clone()));
+    inputs.extend(head.code_signed.iter().map(|file| file.unsigned.clone()));
     inputs.sort_unstable();
     inputs.dedup();
     draft.steps.push(step(

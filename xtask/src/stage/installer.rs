@@ -1,10 +1,10 @@
 //! Stage "installer": one `makensis` run in a folder that holds the script and its payload, nothing else.
 
 use super::archive::{EXECUTABLE, PLAIN, mode};
-use super::{Draft, text_location};
+use super::{Draft, codesign, text_location};
 use crate::config::model::{Target, Text};
 use crate::manifest::ArtifactKind;
-use crate::plan::{Action, Artifact, Contents, Location, Member, Stage, Step};
+use crate::plan::{Action, Artifact, Codesign, Contents, Location, Member, Stage, Step};
 use crate::render::Document;
 use crate::render::nsis::{self, PayloadFile, PayloadSource};
 
@@ -31,20 +31,32 @@ pub(super) fn add(draft: &mut Draft<'_>, target: &Target) {
         target: Some(target.triple.clone()),
     };
     let file = Location::Release(artifact.name.clone());
+    let how = codesign::how(draft, target);
+    let compiled = match how {
+        Some(_) => Location::Work(format!("unsigned/{}", artifact.name)),
+        None => file.clone(),
+    };
+    let sources = payload.iter().map(|member| member.source.clone());
     let step = Step {
         id: format!("installer/{}", target.triple),
         stage: Stage::Installer,
         target: artifact.target.clone(),
-        inputs: payload.iter().map(|member| member.source.clone()).collect(),
-        outputs: vec![file.clone()],
+        inputs: sources.chain(how.iter().flat_map(codesign::inputs)).collect(),
+        outputs: vec![compiled.clone()],
         action: Action::Makensis {
             script: script.name.clone(),
             payload,
             installer: artifact.name.clone(),
             size_max: target.installer_size_max,
+            uninstaller: how.clone().map(Box::new),
         },
     };
     draft.steps.push(step);
+    if let Some(how) = how {
+        let (signed, size_max) = (file.clone(), target.installer_size_max);
+        let codesign = Codesign { unsigned: compiled, signed, how, size_max };
+        codesign::add(draft, Stage::CodesignInstaller, target, codesign);
+    }
     draft.add_artifact(Contents { artifact, file, members: installed });
 }
 

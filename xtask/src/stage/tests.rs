@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::config;
-use crate::config::model::{File, Format};
+use crate::config::model::{Codesign, CodesignKey, File, Format, Secret, Signer};
 use crate::plan::{Action, Stage};
 use crate::render::documents;
 use crate::render::tests::fixture::{self, Everything};
@@ -36,6 +36,20 @@ fn planned(config: &Config, facts: &Facts, selection: &Selection) -> Result<Plan
     plan(config, facts, &documents, selection)
 }
 
+/// The foreign declaration, with a key that signs its Windows programs.
+fn code_signed() -> Config {
+    let key = CodesignKey::Pkcs12(Secret::Environment("CODESIGN_PKCS12".to_owned()));
+    let password = Some(Secret::Environment("CODESIGN_PASSWORD".to_owned()));
+    let codesign = Codesign {
+        required: true,
+        timestamp_url: None,
+        authorities: Some("packaging/codesign-ca.pem".to_owned()),
+        timestamp_authorities: None,
+        signer: Signer::Osslsigncode { key, password },
+    };
+    Config { codesign: Some(codesign), ..fixture::config() }
+}
+
 fn stub() -> Selection {
     Selection { stub: true, ..Selection::default() }
 }
@@ -46,7 +60,7 @@ fn only(triple: &str) -> Selection {
 
 /// Plans of each kind.
 fn plans() -> Vec<Plan> {
-    let configs = [fixture::config(), own_declaration()];
+    let configs = [fixture::config(), own_declaration(), code_signed()];
     let selections = [Selection::default(), stub(), only(WINDOWS), only(LINUX)];
     let plan = |config, selection| planned(config, &facts(), selection).unwrap();
     configs
@@ -57,8 +71,8 @@ fn plans() -> Vec<Plan> {
 
 /// The printed plan without the sizes of texts, which say nothing about steps.
 #[track_caller]
-fn check_golden(selection: &Selection, name: &str) {
-    let plan = planned(&fixture::config(), &facts(), selection).unwrap();
+fn check_golden(config: &Config, selection: &Selection, name: &str) {
+    let plan = planned(config, &facts(), selection).unwrap();
     let lines = report::plan(&plan);
     let line =
         |line: &str| match line.strip_suffix(" bytes)").and_then(|line| line.rsplit_once(" (")) {
@@ -77,8 +91,9 @@ fn check_golden(selection: &Selection, name: &str) {
 
 #[test]
 fn a_plan_prints_one_line_a_step() {
-    check_golden(&Selection::default(), "release.txt");
-    check_golden(&stub(), "stub.txt");
+    check_golden(&fixture::config(), &Selection::default(), "release.txt");
+    check_golden(&fixture::config(), &stub(), "stub.txt");
+    check_golden(&code_signed(), &only(WINDOWS), "code-signed.txt");
 }
 
 #[test]
@@ -110,10 +125,12 @@ fn what_an_action_reads_is_among_the_inputs_of_its_step() {
                 Action::Makensis { payload: members, .. } | Action::Archive { members, .. } => {
                     members.iter().map(|member| &member.source).collect()
                 }
+                Action::Codesign(codesign) => vec![&codesign.unsigned],
                 Action::Manifest(head) => {
                     let members = head.contents.iter().flat_map(|contents| &contents.members);
                     let files = head.contents.iter().map(|contents| &contents.file);
-                    members.map(|member| &member.source).chain(files).collect()
+                    let unsigned = head.code_signed.iter().map(|it| &it.unsigned);
+                    members.map(|member| &member.source).chain(files).chain(unsigned).collect()
                 }
                 Action::Inspect(inspect) => vec![&inspect.program, &inspect.symbols],
                 Action::SplitSymbols { program, .. } => vec![program],
@@ -197,6 +214,7 @@ fn the_manifest_has_the_members_that_are_packed() {
                 | Action::Stub
                 | Action::Inspect(_)
                 | Action::SplitSymbols { .. }
+                | Action::Codesign(_)
                 | Action::Write { .. }
                 | Action::Makensis { .. }
                 | Action::Compress
@@ -208,6 +226,57 @@ fn the_manifest_has_the_members_that_are_packed() {
         }
         assert_eq!(packed, stated);
     }
+}
+
+#[test]
+fn every_bundle_carries_the_signed_program_and_signing_reads_the_authorities() {
+    let plan = planned(&code_signed(), &facts(), &Selection::default()).unwrap();
+    let authorities = Location::Workspace("packaging/codesign-ca.pem".to_owned());
+    let mut signed = 0;
+    for step in &plan.steps {
+        let signs = matches!(
+            &step.action,
+            Action::Codesign(_) | Action::Makensis { uninstaller: Some(_), .. }
+        );
+        assert_eq!(step.inputs.contains(&authorities), signs, "{}", step.id);
+        signed += usize::from(signs);
+        let unsigned = Location::Work(format!("build/{WINDOWS}/acmed.exe"));
+        let reads_unsigned = step.inputs.contains(&unsigned);
+        let may = matches!(step.stage, Stage::Inspect | Stage::Codesign | Stage::Manifest);
+        assert!(may || !reads_unsigned, "{}", step.id);
+    }
+    assert_eq!(signed, 3);
+}
+
+#[test]
+fn another_option_of_signing_makes_another_step_and_a_linux_program_is_never_signed() {
+    let actions = |config: &Config, triple| {
+        let plan = planned(config, &facts(), &only(triple)).unwrap();
+        let steps = plan.steps.into_iter();
+        steps
+            .filter(|step| matches!(step.action, Action::Codesign(_)))
+            .map(|step| serde_json::to_string(&step.action).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let mut other = code_signed();
+    other.codesign.as_mut().unwrap().timestamp_url = Some("http://t.example".to_owned());
+    assert_ne!(actions(&code_signed(), WINDOWS), actions(&other, WINDOWS));
+    assert_eq!(actions(&code_signed(), WINDOWS).len(), 2);
+    assert_eq!(actions(&code_signed(), LINUX).len(), 0);
+}
+
+#[test]
+fn no_compiler_sees_the_variables_with_secrets() {
+    let plan = planned(&code_signed(), &facts(), &Selection::default()).unwrap();
+    let mut seen = 0;
+    for step in &plan.steps {
+        if let Action::Cargo(build) = &step.action {
+            let removed = |name: &str| build.removed.iter().any(|removed| removed == name);
+            assert!(removed("CODESIGN_PKCS12") && removed("CODESIGN_PASSWORD"), "{}", step.id);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 2);
 }
 
 #[test]

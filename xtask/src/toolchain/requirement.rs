@@ -4,7 +4,7 @@
 //! and optional is one whose absence costs a check or a comfort, never the release.
 
 use super::{Target, c_compiler};
-use crate::config::model::LinkerChoice;
+use crate::config::model::{Codesign, LinkerChoice, Signer};
 
 /// Something that must or should be on the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,19 @@ pub fn for_target(target: Target, linker: &LinkerChoice, c_code: bool) -> Vec<Re
     all
 }
 
+/// What code-signs Windows programs, and what checks that. A command of the declaration's own names itself when it is
+/// not there.
+pub fn signers(declared: &Codesign) -> Vec<Requirement> {
+    let mut all = Vec::new();
+    if matches!(declared.signer, Signer::Signtool { .. }) {
+        all.push(signtool());
+    }
+    if matches!(declared.signer, Signer::Osslsigncode { .. }) || declared.authorities.is_some() {
+        all.push(Requirement { need: Need::Release, ..osslsigncode() });
+    }
+    all
+}
+
 /// What the toolkit uses beside compilers, on the given host.
 pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
     let mut all = vec![git()];
@@ -132,6 +145,8 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
             rpm(),
             rpmlint(),
             skopeo(),
+            osslsigncode(),
+            openssl(),
         ]);
         // The suite compiles C for Windows, whether or not the product does.
         all.extend(
@@ -279,6 +294,37 @@ fn makensis() -> Requirement {
         reason: "installers run as SYSTEM can be made to load a foreign plug-in (CVE-2025-43715)",
     }];
     tool
+}
+
+fn osslsigncode() -> Requirement {
+    let packages = Packages {
+        apt: Some("osslsigncode"),
+        dnf: Some("osslsigncode"),
+        brew: Some("osslsigncode"),
+        winget: Some("MichalTrojnara.osslsigncode"),
+        ..NONE
+    };
+    let probe = &["osslsigncode", "--version"];
+    let mut tool = command("osslsigncode", "Authenticode signatures", Need::Tests, probe, packages);
+    // The oldest that was tried; Debian 12 has it.
+    tool.minimum = Some("2.5");
+    tool.known_bad = &[KnownBad {
+        below: "2.8",
+        reason: "built with OpenSSL 3.2 or newer, it finds no signature valid (osslsigncode issue 325)",
+    }];
+    tool
+}
+
+fn signtool() -> Requirement {
+    let purpose = "Authenticode signatures (part of the Windows SDK)";
+    command("signtool", purpose, Need::Release, &["signtool", "/?"], NONE)
+}
+
+fn openssl() -> Requirement {
+    let packages =
+        Packages { apt: Some("openssl"), dnf: Some("openssl"), brew: Some("openssl"), ..NONE };
+    let purpose = "certificates that sign in the tests";
+    command("openssl", purpose, Need::Tests, &["openssl", "version"], packages)
 }
 
 fn minisign() -> Requirement {

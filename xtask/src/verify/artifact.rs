@@ -1,6 +1,6 @@
 //! One artifact against what the manifest says of it: size, digests, and every file inside.
 
-use super::{Finding, Found};
+use super::{Finding, Found, code_signed};
 use crate::archive::{self, ArchiveError, Member};
 use crate::checksum;
 use crate::config::model::{Algorithm, Format};
@@ -38,7 +38,9 @@ fn examine(
         return Ok(vec![of_another_size(artifact, manifest, found)?]);
     }
     let format = format(artifact);
-    let packed = if format.is_some() && unpack { Some(found.read()?) } else { None };
+    let is_code_signed = !artifact.unsigned_digests.is_empty();
+    let read = is_code_signed || format.is_some() && unpack;
+    let packed = if read { Some(found.read()?) } else { None };
     let digests = match &packed {
         Some(bytes) => checksum::digests(&algorithms(stated), bytes),
         None => found.digests(&algorithms(stated))?,
@@ -50,8 +52,11 @@ fn examine(
         return Ok(vec![changed(artifact, manifest, &digests)]);
     }
     Ok(match (format, packed) {
-        (Some(format), Some(bytes)) => contents(artifact, format, &bytes),
-        (Some(_), None) => Vec::new(),
+        (Some(format), Some(bytes)) if unpack => contents(artifact, format, &bytes),
+        (Some(_), _) => Vec::new(),
+        (None, Some(bytes)) if is_code_signed => {
+            code_signed::check(name, &bytes).into_iter().collect()
+        }
         (None, _) if artifact.kind == ArtifactKind::Installer => Vec::new(),
         (None, _) => {
             let problem = format!("states that {name} is an archive, which its name does not say");
@@ -214,6 +219,9 @@ fn difference(name: &str, member: &Member, file: &ManifestFile) -> Option<Findin
         || checksum::digests(&algorithms(&file.digests), &member.contents) != file.digests
     {
         Some(finding("other bytes"))
+    } else if !file.unsigned_digests.is_empty() {
+        code_signed::check(name, &member.contents)
+            .map(|found| Finding::new(name, format!("member {} {}", file.path, found.problem)))
     } else {
         None
     }

@@ -1,6 +1,8 @@
 //! Compares a snapshot with what was signed. Pure but for reading the artifacts that the manifest vouches for.
 
-use super::{Finding, Found, Options, Snapshot, Verified, artifact, checksums, names, signed};
+use super::{
+    Finding, Found, Options, Snapshot, Verified, artifact, checksums, code_signed, names, signed,
+};
 use crate::checksum::is_base_name;
 use crate::config::model::Algorithm;
 use crate::manifest::{
@@ -179,6 +181,7 @@ fn consistency(manifest: &Manifest) -> Vec<Finding> {
             wrong(format!("lists {path:?} in {name} twice"));
         }
     }
+    findings.extend(code_signed::consistency(manifest));
     findings.extend(artifact::can_unpack(manifest).err());
     findings
 }

@@ -82,6 +82,8 @@ pub struct Verified {
     pub signed_by: SignedBy,
     /// Whether the programs are empty stand-ins.
     pub stub: bool,
+    /// Whether the Windows programs carry Authenticode signatures.
+    pub code_signed: bool,
     /// The commit it was made from.
     pub commit: Commit,
     /// Base names of the files that were checked.
@@ -98,6 +100,7 @@ impl Verified {
             key_origin: trusted.origin,
             signed_by: manifest.signed_by,
             stub: manifest.stub,
+            code_signed: manifest.code_signed,
             commit: manifest.commit.clone(),
             files,
         }
@@ -127,6 +130,9 @@ impl fmt::Display for Verified {
             KeyOrigin::Development => "development key, made on this machine",
         };
         writeln!(f, "  key     {key_id} ({origin})")?;
+        if self.code_signed {
+            writeln!(f, "  code    signed for Windows (osslsigncode verify, signtool verify)")?;
+        }
         write!(f, "  commit  {hash} of {time}")
     }
 }

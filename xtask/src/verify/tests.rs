@@ -345,6 +345,50 @@ fn what_is_no_release_is_refused_where_that_is_asked_for() {
     assert!(development[0].contains("development key"), "{development:?}");
 }
 
+/// What is wrong where the manifest states unsigned digests of the program in the archive and of the installer.
+fn code_signed(program: &[u8], change: impl Fn(&mut Manifest)) -> Vec<String> {
+    let maker = Maker::new();
+    let sign = |manifest: &mut Manifest| {
+        manifest.code_signed = true;
+        for artifact in &mut manifest.artifacts {
+            if artifact.kind == ArtifactKind::Installer {
+                artifact.unsigned_digests = artifact.digests.clone();
+            }
+            for file in artifact.files.iter_mut().filter(|file| file.path.ends_with("/edge-node")) {
+                file.unsigned_digests = file.digests.clone();
+            }
+        }
+        change(manifest);
+    };
+    let files = maker.release_of("1.2.3", program, &sign);
+    let findings = judge(&maker, &files).err().unwrap_or_default();
+    findings.iter().map(|finding| format!("{}: {}", finding.file, finding.problem)).collect()
+}
+
+#[test]
+fn what_is_said_to_be_code_signed_carries_a_signature() {
+    let found = code_signed(b"no program", |_| {});
+    let installer = format!("{}: is not a Windows program", made::SETUP("1.2.3"));
+    assert!(found.contains(&installer), "{found:?}");
+    let member = format!("{}: member edge-node-1.2.3/edge-node is not a", made::ZIP("1.2.3"));
+    assert!(found.iter().any(|found| found.starts_with(&member)), "{found:?}");
+}
+
+#[test]
+fn a_manifest_says_of_every_file_whether_it_is_code_signed() {
+    let found = code_signed(b"no program", |manifest| manifest.code_signed = false);
+    assert!(found[0].ends_with("but not that it is code-signed"), "{found:?}");
+    let found = code_signed(b"no program", |manifest| {
+        manifest.artifacts.iter_mut().for_each(|artifact| artifact.unsigned_digests.clear());
+    });
+    assert!(found[0].contains("states no unsigned digest of"), "{found:?}");
+    let found = code_signed(b"no program", |manifest| {
+        let artifacts = manifest.artifacts.iter_mut();
+        artifacts.for_each(|artifact| drop(artifact.unsigned_digests.pop_first()));
+    });
+    assert!(found[0].contains("does not state every unsigned digest"), "{found:?}");
+}
+
 #[test]
 fn findings_are_told_to_programs_too() {
     let maker = Maker::new();

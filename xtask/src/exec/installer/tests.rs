@@ -36,7 +36,9 @@ impl Site {
             mode: 0o644,
         };
         let payload = [member("program"), member("setup.nsi")];
-        let job = Job { script: "setup.nsi", payload: &payload, installer: "setup.exe", size_max };
+        let output = &self.folder.path().join("release/setup.exe");
+        let (script, installer, payload) = ("setup.nsi", "setup.exe", &payload);
+        let job = Job { script, payload, installer, size_max, output, uninstaller: None };
         compile_with(&self.makensis, &job, &self.roots()).map_err(|cause| cause.to_string())
     }
 

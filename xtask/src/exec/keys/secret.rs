@@ -39,11 +39,12 @@ impl Outside for Process {
 }
 
 /// A resolved secret. It can be used but not shown.
-pub(super) struct SecretText(String);
+#[derive(Clone)]
+pub(in crate::exec) struct SecretText(String);
 
 impl SecretText {
     /// The secret itself, for the one function that needs it.
-    pub(super) fn reveal(&self) -> &str {
+    pub(in crate::exec) fn reveal(&self) -> &str {
         &self.0
     }
 }

@@ -80,6 +80,7 @@ impl Maker {
             channel: "stable".to_owned(),
             signed_by: self.signed_by,
             stub: false,
+            code_signed: false,
             commit: Commit {
                 hash: "0123456789abcdef".to_owned(),
                 time: "2023-11-14T22:13:20Z".to_owned(),
@@ -160,6 +161,7 @@ fn artifact(
         mode: ManifestFile::mode_text(entry.mode),
         size: entry.contents.len() as u64,
         digests: checksum::digests(&Algorithm::ALL, entry.contents),
+        unsigned_digests: BTreeMap::new(),
     };
     ManifestArtifact {
         name: name.to_owned(),
@@ -167,6 +169,7 @@ fn artifact(
         target: None,
         size: bytes.len() as u64,
         digests: checksum::digests(&Algorithm::ALL, bytes),
+        unsigned_digests: BTreeMap::new(),
         files: entries.iter().map(file).collect(),
     }
 }

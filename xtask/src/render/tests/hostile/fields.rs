@@ -24,6 +24,7 @@ pub(super) fn change(config: Config, f: Change) -> Config {
         packages,
         algorithms,
         signing,
+        codesign,
     } = config;
     let Alerts {
         down_for: _,
@@ -47,8 +48,9 @@ pub(super) fn change(config: Config, f: Change) -> Config {
         targets: targets.into_iter().map(|target| change_target(target, f)).collect(),
         packages: packages.map(|packages| change_packages(packages, f)),
         algorithms,
-        // No document may ever see it.
+        // No document may ever see them.
         signing,
+        codesign,
     }
 }
 

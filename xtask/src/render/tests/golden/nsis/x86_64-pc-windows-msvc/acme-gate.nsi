@@ -40,6 +40,11 @@ XPStyle on
 
 Name "Acme Gate" "Acme Gate"
 OutFile "acme-gate-1.2.0-rc.1-x86_64-pc-windows-msvc-setup.exe"
+# The toolkit compiles it with a command that signs the uninstaller, where code signing is declared:
+#   -DCODESIGN="COMMAND "%1""
+!ifdef CODESIGN
+  !uninstfinalize '${CODESIGN}' = 0
+!endif
 BrandingText "Acme & Sons"
 Icon "gate.ico"
 UninstallIcon "gate.ico"
