@@ -1,8 +1,9 @@
 //! The admin listener's routes: `/livez`, `/readyz` and `/metrics` for supervisors and scrapers,
-//! `/v1/reload` for operators.
+//! `/v1/reload` and `/v1/log-level` for operators.
 //!
 //! Live means that the process answers, ready that it wants requests: two questions, two
-//! answers. A reload is asked for here and done elsewhere; nothing else changes the service.
+//! answers. A reload is asked for here and done elsewhere; beside the log level nothing else
+//! changes the service.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -19,10 +20,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::host_header;
 use crate::observe::exposition::Exposition;
+use crate::observe::logs::Logs;
 use crate::observe::metrics::{Metrics, measure};
 use crate::phase::Phase;
 use crate::reload::{self, Applied, Outcome};
 use crate::report;
+
+mod log_level;
 
 /// Plain text, to the letter.
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -38,6 +42,8 @@ pub struct Admin {
     pub reloads: mpsc::Sender<reload::Request>,
     /// The config file, to name it.
     pub config: Arc<Path>,
+    /// Whose level is told and changed.
+    pub logs: Logs,
 }
 
 /// Whom the admin listener answers.
@@ -69,6 +75,13 @@ pub fn routes(listener: &Arc<str>, guard: Guard, admin: Admin) -> Router {
         .route("/readyz", get(readyz).layer(admit()).layer(meter("/readyz")))
         .route("/metrics", get(scrape).layer(admit()).layer(meter("/metrics")))
         .route("/v1/reload", post(reload_config).layer(admit()).layer(meter("/v1/reload")))
+        .route(
+            "/v1/log-level",
+            get(log_level::tell)
+                .put(log_level::change)
+                .layer(admit())
+                .layer(meter("/v1/log-level")),
+        )
         .fallback_service(any(not_found).layer(admit()).layer(meter("unmatched")))
         .with_state(admin)
 }

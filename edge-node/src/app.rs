@@ -68,6 +68,7 @@ impl Parts {
                 phases: self.phases.clone(),
                 reloads: self.requests.clone(),
                 config: Arc::clone(&self.path),
+                logs: self.logs.clone(),
             },
         );
         self.serve(bound, routes)

@@ -479,6 +479,30 @@ fn a_reload_sends_the_lines_elsewhere_and_refuses_where_that_cannot_be() {
 }
 
 #[test]
+fn the_log_level_is_changed_while_the_service_runs() {
+    let (folder, config) = config(&format!("{ANY_PORTS}log.level = 'warn'\n"));
+    let (manager, path) = manager(&folder);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = fs::read_to_string(&config).unwrap();
+    let admin = format!("listeners.admin.port = {}", port.port());
+    fs::write(&config, text.replace("listeners.admin.port = 0", &admin)).unwrap();
+    let service = Service::start(&config, &[("NOTIFY_SOCKET", &path)]);
+    while hear(&manager) != "READY=1\nSTATUS=serving" {}
+    let mut stream = TcpStream::connect(port).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = "PUT /v1/log-level HTTP/1.1\r\nconnection: close\r\ncontent-length: 4";
+    write!(stream, "{head}\r\nhost: {port}\r\n\r\ninfo").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\ninfo\n"), "{answer}");
+    // The first line of a service that was to say warnings only.
+    let line = service.line().unwrap();
+    assert_eq!((&line["from"], &line["to"]), (&"WARN".into(), &"INFO".into()));
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().1.last().unwrap()["message"], "stopped");
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_code_2() {
     for arguments in [&["run"][..], &["serve"], &["check", "--config"], &["health"], &[]] {
         let (code, stdout, stderr) = output(arguments);

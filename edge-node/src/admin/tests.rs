@@ -7,12 +7,13 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::exit::Exit;
+use crate::observe::logs::tests::silent;
 
 /// Status, content type and body.
 type Answer = (u16, String, String);
 
 /// The routes in a phase, and where requests to reload arrive.
-fn routes_in(
+pub(super) fn routes_in(
     phase: Phase,
     guard: Guard,
 ) -> (Router, Arc<Metrics>, mpsc::Receiver<reload::Request>) {
@@ -23,6 +24,7 @@ fn routes_in(
         phases: watch::Sender::new(phase).subscribe(),
         reloads,
         config: Path::new("edge-node.toml").into(),
+        logs: silent(),
     };
     (routes(&"admin".into(), guard, admin), metrics, requests)
 }
@@ -32,7 +34,7 @@ async fn ask_with(phase: Phase, guard: Guard, request: Request) -> Answer {
     read(router.oneshot(request).await.unwrap()).await
 }
 
-async fn read(answer: Response) -> Answer {
+pub(super) async fn read(answer: Response) -> Answer {
     let kind = answer
         .headers()
         .get(header::CONTENT_TYPE)

@@ -276,6 +276,32 @@ fn lines_go_elsewhere_from_the_one_after_the_change() {
 }
 
 #[test]
+fn a_rotation_that_fails_is_counted_and_told_in_the_file_that_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("edge.log");
+    // A folder cannot be replaced by a file.
+    std::fs::create_dir_all(folder.path().join("edge.log.1/in the way")).unwrap();
+    let rotation = Rotation { bytes_max: 200, age_max: None, keep: 1 };
+    let log =
+        crate::config::Log { file: Some(path.clone()), rotation, ..crate::config::defaults().log };
+    let (logs, writer) = start(Level::Info, open(&log).unwrap()).unwrap();
+    for number in 0..9 {
+        logs.record(Level::Info, "test", "m").value("number", number).emit();
+    }
+    writer.close(PATIENCE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<u64> = lines.iter().filter_map(|line| line["number"].as_u64()).collect();
+    assert_eq!(numbers, (0..9).collect::<Vec<_>>());
+    let told =
+        lines.iter().filter(|line| line["message"] == "log file cannot be rotated and grows");
+    assert_eq!(told.count(), 1, "{text}");
+    // One a second: a machine that stalls may see more.
+    assert!(logs.counters().rotations_failed.get() >= 1);
+    assert_eq!(logs.dropped().get(), 0);
+}
+
+#[test]
 fn a_log_file_that_cannot_be_opened_is_named() {
     let path = std::path::Path::new("missing").join("edge.log");
     let log = crate::config::Log { file: Some(path.clone()), ..crate::config::defaults().log };
