@@ -9,6 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Listeners};
 use crate::exit::Exit;
 
+mod service;
+
+pub use service::{InstallArgs, NameArg, ServiceCommand};
+
 /// A gateway in front of the services of an edge host.
 #[derive(Debug, Parser)]
 #[command(name = "edge-node", version, after_help = exit_code_help(), after_long_help = long_help())]
@@ -62,6 +66,13 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = timeout)]
         timeout: std::time::Duration,
     },
+    /// Register this program with the system's service manager, start and stop it
+    ///
+    /// The same on Windows and on Linux with systemd. Each verb can be used twice: what is so
+    /// already is said and is a success. Several instances on one host have different names; their
+    /// configurations must have different ports.
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Print version, commit and target of this program
     Version {
         /// How to print

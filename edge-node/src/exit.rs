@@ -36,12 +36,27 @@ pub enum Exit {
     /// A second request to stop came during the drain: requests were cut. Two signals sent at
     /// once may be one to the system.
     Forced = 5,
+    /// A service verb was refused: root or an elevated administrator is needed.
+    NotElevated = 6,
+    /// A service verb names a service that is not installed.
+    NotInstalled = 7,
+    /// `service status`: the service is installed and does not run.
+    NotRunning = 8,
 }
 
 impl Exit {
     /// Every ending, by code.
-    pub const ALL: [Self; 6] =
-        [Self::Clean, Self::Failed, Self::Usage, Self::Config, Self::Bind, Self::Forced];
+    pub const ALL: [Self; 9] = [
+        Self::Clean,
+        Self::Failed,
+        Self::Usage,
+        Self::Config,
+        Self::Bind,
+        Self::Forced,
+        Self::NotElevated,
+        Self::NotInstalled,
+        Self::NotRunning,
+    ];
 
     /// What the Event Log calls a service that ran and ended so.
     #[must_use]
@@ -51,7 +66,11 @@ impl Exit {
             Self::Forced => EventId::Forced,
             Self::Config => EventId::ConfigRefused,
             Self::Bind => EventId::BindRefused,
-            Self::Failed | Self::Usage => EventId::Failed,
+            Self::Failed
+            | Self::Usage
+            | Self::NotElevated
+            | Self::NotInstalled
+            | Self::NotRunning => EventId::Failed,
         }
     }
 
@@ -73,6 +92,9 @@ impl Exit {
             Self::Forced => {
                 "stopped at once by a second signal during the drain, requests were cut"
             }
+            Self::NotElevated => "service verb: root or an elevated administrator is needed",
+            Self::NotInstalled => "service verb: the service is not installed",
+            Self::NotRunning => "service status: installed, but not running",
         }
     }
 }

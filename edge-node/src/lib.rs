@@ -20,6 +20,7 @@ pub mod phase;
 pub mod probe;
 pub mod reload;
 mod report;
+pub mod service;
 mod start;
 pub mod watchdog;
 #[cfg(windows)]
@@ -36,7 +37,7 @@ use tokio::sync::mpsc;
 pub use config::config_schema;
 
 use crate::app::App;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, ServiceCommand};
 use crate::config::{Config, LoadError};
 use crate::exit::Exit;
 use crate::host::{Ask, Asks, Herald, Host, Watchdog};
@@ -63,6 +64,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(Cli { command: Command::Health { target, timeout } }) => {
             health::health(&target, timeout)
         }
+        Ok(Cli { command: Command::Service(ServiceCommand::Run { name, config }) }) => {
+            host::run(&config.unwrap_or_else(|| service::default_config(&name.name)), live)
+        }
+        Ok(Cli { command: Command::Service(command) }) => service::run(command),
         Ok(Cli { command: Command::Version { format } }) => report::version(format),
         Err(error) => {
             // Nobody is left to tell where stdout and stderr are closed.

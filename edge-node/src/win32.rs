@@ -1,8 +1,9 @@
-//! The Windows calls that no crate wraps, each as one safe function; with its room
+//! The Windows calls that no crate wraps, each as one safe function; with its rooms
 //! the only `unsafe` of the service. All come from DLLs every Windows 10 has: kernel32, ws2_32 and
 //! advapi32.
 #![expect(unsafe_code, reason = "the Win32 API is called here and nowhere else")]
 
+pub mod administration;
 pub mod event_source;
 
 use std::io;
