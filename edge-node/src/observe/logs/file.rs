@@ -13,7 +13,7 @@ use super::line::{self, Line};
 use super::rotation::{KEEP_MAX, Rotation, Step, numbered};
 use super::sink::{Complaint, Sink, write_counted};
 
-/// From a rotation that failed to the next attempt: a folder is listed for each.
+/// From a rotation that failed to the next attempt: a hundred names are looked up for each.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How much of a file is looked at for its first whole line; several lines of the longest kind.
