@@ -129,6 +129,16 @@ impl Wine {
         process::run(command.arg(program.as_ref()).args(arguments), LIMIT)
     }
 
+    /// Starts a program as [`run`](Self::run) does, and ends it, but nothing that it started, when the value is dropped.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[track_caller]
+    pub fn start_program(&self, program: impl AsRef<Path>, arguments: &[&str]) -> Background {
+        let mut command = in_prefix(self.network.command("wine"), self.prefix.path());
+        Background::start_reading(command.arg(program.as_ref()).args(arguments))
+    }
+
     /// The network its programs and services live in.
     pub fn network(&self) -> &Network {
         &self.network

@@ -1,5 +1,5 @@
-//! The Windows installer under Wine: it installs a running service without asking, and its uninstaller takes
-//! everything away again.
+//! The Windows installer of the release under Wine: it installs a running service without asking, and its uninstaller
+//! takes everything away again. Upgrades and parameters are in `windows_upgrade`.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -56,12 +56,13 @@ fn install(wine: &Wine, folder: &[&str]) {
     wine.network().wait_for(listener("admin"), "/readyz", 200, SOON);
 }
 
-/// Runs what Windows' own settings and deployment tools run.
-fn uninstall(wine: &mut Wine) {
+/// Runs what Windows' own settings and deployment tools run, with more arguments.
+fn uninstall(wine: &mut Wine, more: &[&str]) {
     let command = wine.registry_value(&uninstall_key(), "QuietUninstallString").unwrap();
     let (program, arguments) = command.strip_prefix('"').unwrap().split_once('"').unwrap();
     let uninstaller = wine.path(program);
-    let arguments: Vec<&str> = arguments.split_ascii_whitespace().collect();
+    let arguments: Vec<&str> =
+        arguments.split_ascii_whitespace().chain(more.iter().copied()).collect();
     wine.run(program, &arguments).success();
     wine.wait_for_uninstaller();
     assert!(!uninstaller.exists());
@@ -70,7 +71,7 @@ fn uninstall(wine: &mut Wine) {
 }
 
 #[test]
-fn a_silent_install_runs_the_service_and_an_uninstall_leaves_nothing() {
+fn a_silent_install_runs_the_service_and_a_purge_leaves_nothing() {
     needs_windows!();
     let mut wine = Wine::start();
     let (before, services) = (wine.snapshot(), wine.services());
@@ -82,7 +83,7 @@ fn a_silent_install_runs_the_service_and_an_uninstall_leaves_nothing() {
     let added: Vec<_> = wine.services().difference(&services).cloned().collect();
     assert_eq!(added, [declared::product()]);
 
-    uninstall(&mut wine);
+    uninstall(&mut wine, &["/PURGE"]);
     let left = before.changes_to(&wine.snapshot());
     assert!(left.is_empty(), "{}", left.join("\n"));
 }
@@ -98,7 +99,7 @@ fn an_install_into_a_folder_with_spaces_runs_from_there() {
     let image = command_line(&wine);
     assert!(image.starts_with(&format!("\"{program}\" ")), "{image}");
 
-    uninstall(&mut wine);
+    uninstall(&mut wine, &["/PURGE"]);
     let left = before.changes_to(&wine.snapshot());
     // The folder above the chosen one may hold other things.
     assert!(left.iter().all(|line| line == r"new: C:\Edge Apps\"), "{}", left.join("\n"));
@@ -144,7 +145,7 @@ fn an_edited_configuration_survives_an_uninstall_and_serves_the_next_install() {
     let file = configuration(&wine);
     let edited = format!("# Edited.\n{}", std::fs::read_to_string(&file).unwrap());
     std::fs::write(&file, &edited).unwrap();
-    uninstall(&mut wine);
+    uninstall(&mut wine, &[]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), edited);
     install(&wine, &[]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), edited);

@@ -85,10 +85,17 @@ pub fn documents(
     facts: &Facts,
     templates: &Templates,
 ) -> Result<Vec<Document>, Vec<Report>> {
-    let (mut documents, mut reports) = (Vec::new(), Vec::new());
-    for job in jobs(config, facts) {
+    let (jobs, mut reports) = jobs(config, facts, templates);
+    let mut documents: Vec<Document> = Vec::new();
+    for job in jobs {
         match engine::render(job.language, &job.template, templates, &job.view) {
-            Ok(contents) => documents.push(document(job, contents)),
+            Ok(contents) => match documents.last_mut() {
+                // Installer scripts have several parts.
+                Some(last) if job.group == Group::Nsis && last.path == job.path => {
+                    last.contents += &contents;
+                }
+                Some(_) | None => documents.push(document(job, contents)),
+            },
             // One template serves several targets: the same mistake is told once.
             Err(report) if reports.contains(&report) => {}
             Err(report) => reports.push(report),
@@ -114,17 +121,23 @@ fn template_paths(config: &Config) -> Vec<(String, &'static str)> {
     .concat()
 }
 
-fn jobs(config: &Config, facts: &Facts) -> Vec<Job> {
-    let mut jobs = service_config::jobs(config);
-    jobs.extend(
-        config.targets_of(System::Windows).filter_map(|target| nsis::job(config, facts, target)),
-    );
+/// What is to be rendered, the parts of one text one after the other, and the mistakes that were found on the way.
+fn jobs(config: &Config, facts: &Facts, templates: &Templates) -> (Vec<Job>, Vec<Report>) {
+    let (mut jobs, mut reports) = (service_config::jobs(config), Vec::new());
+    for target in config.targets_of(System::Windows) {
+        let port = service_config::port_place(config, target, templates);
+        let port = port.unwrap_or_else(|report| {
+            reports.push(report);
+            service_config::PortPlace::default()
+        });
+        jobs.extend(nsis::jobs(config, facts, target, port));
+    }
     if config.targets_of(System::Linux).next().is_some() {
         jobs.extend(systemd::jobs(config, facts));
     }
     jobs.extend(package::jobs(config, facts));
     jobs.extend(prometheus::jobs(config));
-    jobs
+    (jobs, reports)
 }
 
 fn document(job: Job, contents: String) -> Document {

@@ -92,10 +92,10 @@ impl Rules<'_> {
         }
         let product = self.product(product);
         let service = self.service(service, &product);
-        let configuration = self.configuration(configuration);
         self.packages(packages.as_ref(), bundles);
-        let names = Names { product: &product, service: &service, configuration: &configuration };
         let listeners = self.listeners(listeners);
+        let configuration = self.configuration(configuration, &listeners);
+        let names = Names { product: &product, service: &service, configuration: &configuration };
         let metrics = self.metrics(metrics, &listeners);
         Config {
             templates: templates.get().clone(),
@@ -163,6 +163,8 @@ impl Rules<'_> {
         let raw::Service {
             name,
             arguments,
+            check,
+            health,
             restart,
             restart_delay,
             start_timeout,
@@ -170,11 +172,14 @@ impl Rules<'_> {
             windows,
             linux,
         } = raw;
-        let raw::ServiceWindows { account, start } = windows;
+        let raw::ServiceWindows { account, start, firewall } = windows;
         let raw::ServiceLinux { user, readiness, reload, watchdog } = linux;
-        for argument in arguments {
+        for argument in arguments.iter().chain(check).chain(health) {
             self.argument(argument);
         }
+        let texts = |arguments: &[Spanned<String>]| {
+            arguments.iter().map(|argument| argument.get().clone()).collect()
+        };
         let name = name.as_ref().map_or_else(|| product.name.clone(), |name| name.get().clone());
         let user = user
             .as_ref()
@@ -182,7 +187,9 @@ impl Rules<'_> {
         Service {
             name,
             user,
-            arguments: arguments.iter().map(|argument| argument.get().clone()).collect(),
+            arguments: texts(arguments),
+            check: texts(check),
+            health: texts(health),
             restart: *restart,
             restart_delay: self.duration("service.restart-delay", restart_delay, SECOND..=HOUR),
             start_timeout: self.duration("service.start-timeout", start_timeout, SECOND..=HOUR),
@@ -193,6 +200,7 @@ impl Rules<'_> {
             ),
             account: *account,
             start: *start,
+            firewall: *firewall,
             readiness: *readiness,
             reload: *reload,
             watchdog: watchdog.as_ref().map(|watchdog| self.watchdog(watchdog, *readiness)),
@@ -235,10 +243,23 @@ impl Rules<'_> {
         }
     }
 
-    fn configuration(&mut self, raw: &raw::Configuration) -> Configuration {
-        let raw::Configuration { template, file_name } = raw;
+    fn configuration(
+        &mut self,
+        raw: &raw::Configuration,
+        listeners: &BTreeMap<String, Listener>,
+    ) -> Configuration {
+        let raw::Configuration { template, file_name, port_listener } = raw;
         self.file(template);
-        Configuration { template: template.get().clone(), file_name: file_name.get().clone() }
+        if let Some(listener) = port_listener
+            && !listeners.contains_key(listener.get())
+        {
+            self.mistakes.push(unknown("listener", listener, listeners.keys()));
+        }
+        Configuration {
+            template: template.get().clone(),
+            file_name: file_name.get().clone(),
+            port_listener: port_listener.as_ref().map(|listener| listener.get().clone()),
+        }
     }
 
     /// Packages say more of a product than archives do.

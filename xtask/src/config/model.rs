@@ -79,6 +79,10 @@ pub struct Service {
     pub name: String,
     /// Arguments, in which `{config}` stands for the installed configuration file.
     pub arguments: Vec<String>,
+    /// Arguments that check a configuration; none if it cannot.
+    pub check: Vec<String>,
+    /// Arguments that ask the running service whether it is ready; none if it cannot.
+    pub health: Vec<String>,
     /// When it is started again.
     pub restart: Restart,
     /// Pause before that.
@@ -91,6 +95,8 @@ pub struct Service {
     pub account: WindowsAccount,
     /// Windows: when it starts.
     pub start: WindowsStart,
+    /// Windows: the installer lets connections to it through the firewall.
+    pub firewall: bool,
     /// Linux: user and group.
     pub user: String,
     /// Linux: how systemd learns that it is ready.
@@ -108,6 +114,8 @@ pub struct Configuration {
     pub template: String,
     /// Base name once installed.
     pub file_name: String,
+    /// Name of the listener whose port an installer may set.
+    pub port_listener: Option<String>,
 }
 
 /// A socket.

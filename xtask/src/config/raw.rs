@@ -104,6 +104,16 @@ pub struct Service {
     /// Arguments of the program; `{config}` stands for the path of the installed configuration file.
     #[schemars(length(max = 32))]
     pub arguments: Vec<Spanned<String>>,
+    /// Arguments with which the program reads the configuration `{config}`, says what is wrong with it and exits with
+    /// 0 if nothing is. An installer asks before it touches anything. Without them it does not ask.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub check: Vec<Spanned<String>>,
+    /// Arguments with which the program asks the service that runs with the configuration `{config}` and exits with 0
+    /// if it is ready. Without them a service that runs is taken to be ready.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub health: Vec<Spanned<String>>,
     /// When the service manager starts it again.
     #[serde(default)]
     pub restart: Restart,
@@ -147,6 +157,9 @@ pub struct ServiceWindows {
     /// When it is started.
     #[serde(default)]
     pub start: WindowsStart,
+    /// Whether the installer lets connections to the program through the firewall.
+    #[serde(default)]
+    pub firewall: bool,
 }
 
 /// The account a Windows service runs under.
@@ -169,6 +182,8 @@ pub enum WindowsStart {
     /// At boot.
     #[default]
     Automatic,
+    /// Some minutes after boot, when what is needed more is up.
+    Delayed,
     /// When somebody asks.
     Manual,
 }
@@ -223,6 +238,9 @@ pub struct Configuration {
     /// Its name once installed.
     #[schemars(length(min = 1, max = 80), extend("format" = "file-name"))]
     pub file_name: Spanned<String>,
+    /// The listener whose port the Windows installer writes into the default when it is given `/PORT=`. The template has
+    /// to write that port once. Without it the installer knows no `/PORT=`.
+    pub port_listener: Option<Spanned<String>>,
 }
 
 /// A socket the program listens on.

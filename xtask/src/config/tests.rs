@@ -71,13 +71,13 @@ fn our_declaration_has_no_mistake() {
 
 #[test]
 fn a_diagnostic_shows_file_line_caret_and_what_was_meant() {
-    let report =
-        read(&EVERY_KEY.replacen("listener = \"admin\"", "listener = \"admn\"", 1)).unwrap_err();
+    let report = read(&EVERY_KEY.replacen("\nlistener = \"admin\"", "\nlistener = \"admn\"", 1))
+        .unwrap_err();
     let expected = "\
 error: unknown listener `admn`
-  --> release.toml:44:12
+  --> release.toml:48:12
    |
-44 | listener = \"admn\"
+48 | listener = \"admn\"
    |            ^^^^^^ no such listener is declared
    |
    = help: did you mean `admin`?

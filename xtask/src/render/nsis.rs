@@ -5,24 +5,37 @@
 
 mod escape;
 mod exit;
+pub mod parameter;
+mod version;
 
 pub(super) use escape::FILTERS;
 pub use exit::{EXIT_CODES, ExitCode};
 
 use super::engine::Language;
+use super::service_config::PortPlace;
 use super::{Group, Job, view};
 use crate::config::model::{
-    Bundle, Config, Format, Restart, System, Target, Text, WindowsAccount, WindowsStart,
+    Bundle, Config, Format, Restart, Target, Text, WindowsAccount, WindowsStart,
 };
 use crate::facts::Facts;
+use parameter::Parameter;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The templates of this language, below the templates folder.
-pub(super) const TEMPLATES: &[&str] = &[INSTALLER];
-
-const INSTALLER: &str = "nsis/installer.nsi.j2";
+/// The script is all of them, one after the other.
+pub(super) const TEMPLATES: &[&str] = &[
+    "nsis/installer.nsi.j2",
+    "nsis/shared.nsh.j2",
+    "nsis/parameters.nsh.j2",
+    "nsis/folders.nsh.j2",
+    "nsis/configuration.nsh.j2",
+    "nsis/service.nsh.j2",
+    "nsis/upgrade.nsh.j2",
+    "nsis/install.nsh.j2",
+    "nsis/uninstall.nsh.j2",
+];
 
 /// Where a file that the installer script reads comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +91,7 @@ pub fn installer_name(config: &Config, facts: &Facts, target: &Target) -> String
     format!("{}-{}-{}-setup.exe", config.product.name, facts.version, target.triple)
 }
 
-/// What `installer.nsi.j2` sees.
+/// What the templates of the script see.
 #[derive(Serialize)]
 struct InstallerView {
     name: String,
@@ -89,6 +102,10 @@ struct InstallerView {
     version: String,
     /// Four numbers: all that a version resource holds.
     version_numbers: String,
+    /// What is compared to find out which of two versions is newer.
+    version_key: String,
+    version_major: u32,
+    version_minor: u32,
     /// Base name of what is compiled.
     installer: String,
     /// Base names beside the script.
@@ -97,7 +114,11 @@ struct InstallerView {
     license: String,
     icon: String,
     files: Vec<String>,
+    /// Where in the configuration the port of `/PORT=` stands; of length 0 if there is no `/PORT=`.
+    port: PortPlace,
     service: ServiceView,
+    setup_parameters: Vec<Parameter>,
+    uninstaller_parameters: Vec<Parameter>,
     exit: BTreeMap<&'static str, u8>,
     exit_codes: Vec<ExitCode>,
 }
@@ -106,35 +127,43 @@ struct InstallerView {
 struct ServiceView {
     name: String,
     arguments: Vec<String>,
+    check: Vec<String>,
+    health: Vec<String>,
     /// Account name as `CreateServiceW` takes it.
     account: &'static str,
     /// The account in a security descriptor string.
     account_sid: &'static str,
     /// `SERVICE_AUTO_START` or `SERVICE_DEMAND_START`.
     start_type: u8,
-    automatic: bool,
+    /// 1 if it is started once it is installed, else 0.
+    automatic: u8,
+    /// Whether it starts some time after the machine.
+    delayed: bool,
+    firewall: bool,
     /// How many restarts are listed. `Always` is `OnFailure`: Windows cannot restart a service that ended well.
     restart_count: u8,
     restart_delay_ms: u128,
     start_timeout_ms: u128,
     stop_timeout_ms: u128,
-    log_file: String,
 }
 
-/// The script of a target, if it has an installer.
-pub(super) fn job(config: &Config, facts: &Facts, target: &Target) -> Option<Job> {
-    let payload = payload(config, target)?;
-    Some(Job {
-        template: format!("{}/{INSTALLER}", config.templates),
+/// The parts of the script of a target, if it has an installer. `port` is where in its configuration the port of
+/// `/PORT=` stands.
+pub(super) fn jobs(config: &Config, facts: &Facts, target: &Target, port: PortPlace) -> Vec<Job> {
+    let Some(payload) = payload(config, target) else { return Vec::new() };
+    let view = view(&installer_view(config, facts, target, &payload, port));
+    let job = |template: &&str| Job {
+        template: format!("{}/{template}", config.templates),
         language: Language::Nsis,
-        view: view(&installer_view(config, facts, target, &payload)),
+        view: view.clone(),
         group: Group::Nsis,
         text: Some(Text::NsisScript),
         target: Some(target.triple.clone()),
         path: format!("nsis/{}/{}", target.triple, script_name(config)),
         name: script_name(config),
         executable: false,
-    })
+    };
+    TEMPLATES.iter().map(job).collect()
 }
 
 fn installer_view(
@@ -142,6 +171,7 @@ fn installer_view(
     facts: &Facts,
     target: &Target,
     payload: &[PayloadFile],
+    port: PortPlace,
 ) -> InstallerView {
     let product = &config.product;
     let beside = |source: &str| {
@@ -159,6 +189,9 @@ fn installer_view(
         homepage: product.homepage.clone(),
         version: facts.version.to_string(),
         version_numbers: version_numbers(&facts.version),
+        version_key: version::key(&facts.version),
+        version_major: registry_number(facts.version.major),
+        version_minor: registry_number(facts.version.minor),
         installer: installer_name(config, facts, target),
         program: product.program(target.system),
         configuration: config.configuration.file_name.clone(),
@@ -169,7 +202,10 @@ fn installer_view(
             .map(beside)
             .expect("a declaration with an installer and no icon is refused"),
         files: payload.iter().filter(extra).map(|file| file.name.clone()).collect(),
+        port,
         service: service_view(config),
+        setup_parameters: setup_parameters(port.length > 0),
+        uninstaller_parameters: parameter::UNINSTALLER.to_vec(),
         exit: EXIT_CODES.iter().map(|exit| (exit.name, exit.code)).collect(),
         exit_codes: EXIT_CODES.to_vec(),
     }
@@ -182,17 +218,22 @@ fn service_view(config: &Config) -> ServiceView {
         WindowsAccount::NetworkService => (r"NT AUTHORITY\NetworkService", "NS"),
         WindowsAccount::LocalSystem => ("LocalSystem", "SY"),
     };
-    let automatic = match service.start {
-        WindowsStart::Automatic => true,
-        WindowsStart::Manual => false,
+    let (automatic, delayed) = match service.start {
+        WindowsStart::Automatic => (true, false),
+        WindowsStart::Delayed => (true, true),
+        WindowsStart::Manual => (false, false),
     };
     ServiceView {
         name: service.name.clone(),
         arguments: service.arguments.clone(),
+        check: service.check.clone(),
+        health: service.health.clone(),
         account,
         account_sid,
         start_type: if automatic { 2 } else { 3 },
-        automatic,
+        automatic: u8::from(automatic),
+        delayed,
+        firewall: service.firewall,
         restart_count: match service.restart {
             Restart::Never => 0,
             Restart::OnFailure | Restart::Always => 3,
@@ -200,7 +241,6 @@ fn service_view(config: &Config) -> ServiceView {
         restart_delay_ms: service.restart_delay.as_millis(),
         start_timeout_ms: with_margin(service.start_timeout),
         stop_timeout_ms: with_margin(service.stop_timeout),
-        log_file: super::service_config::log_file(config, System::Windows).unwrap_or_default(),
     }
 }
 
@@ -213,6 +253,16 @@ fn with_margin(timeout: Duration) -> u128 {
 fn version_numbers(version: &semver::Version) -> String {
     let part = |number: u64| number.min(u64::from(u16::MAX));
     format!("{}.{}.{}.0", part(version.major), part(version.minor), part(version.patch))
+}
+
+/// A number as the registry holds it.
+fn registry_number(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn setup_parameters(has_port: bool) -> Vec<Parameter> {
+    let known = |parameter: &&Parameter| has_port || parameter.usage != parameter::PORT;
+    parameter::SETUP.iter().filter(known).copied().collect()
 }
 
 fn installer_bundle(target: &Target) -> Option<&Bundle> {

@@ -2,13 +2,14 @@
 //!
 //! Rendered for each target, because a Windows service has no stdout to log to.
 
-use super::engine::{Escape, Language, Refusal};
-use super::{Group, Job, view};
+use super::engine::{self, Escape, Language, Refusal};
+use super::{Group, Job, Templates, view};
 use crate::config::model::{Config, System, Target, Text};
 use minijinja::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use strict_toml::{Diagnostic, Report, Source};
 
 /// The filters of the configuration template.
 pub(super) const FILTERS: &[(&str, Escape)] =
@@ -47,8 +48,12 @@ struct ListenerView {
 
 /// The configuration of every target.
 pub(super) fn jobs(config: &Config) -> Vec<Job> {
+    config.targets.iter().map(|target| job(config, target)).collect()
+}
+
+fn job(config: &Config, target: &Target) -> Job {
     let name = &config.configuration.file_name;
-    let job = |target: &Target| Job {
+    Job {
         template: config.configuration.template.clone(),
         language: Language::Toml,
         view: view(&configuration_view(config, target)),
@@ -58,8 +63,65 @@ pub(super) fn jobs(config: &Config) -> Vec<Job> {
         path: format!("configuration/{}/{name}", target.triple),
         name: name.clone(),
         executable: false,
+    }
+}
+
+/// Where in a configuration a port stands, in bytes; a length of 0 is nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct PortPlace {
+    /// The line, counted from 0.
+    line: usize,
+    /// Where in that line it begins, counted from 0.
+    column: usize,
+    /// How many digits it has.
+    pub(super) length: usize,
+}
+
+/// Where in a target's configuration the port of the declared listener stands, so that an installer can write another
+/// one there; nowhere if no listener is declared for that.
+///
+/// # Errors
+/// A mistake of the template, or one that does not write the port exactly once.
+pub(super) fn port_place(
+    config: &Config,
+    target: &Target,
+    templates: &Templates,
+) -> Result<PortPlace, Report> {
+    let Some(name) = &config.configuration.port_listener else {
+        return Ok(PortPlace::default());
     };
-    config.targets.iter().map(job).collect()
+    let rendered = |port: Option<u16>| {
+        let mut config = config.clone();
+        let listener = config.listeners.get_mut(name);
+        if let (Some(listener), Some(port)) = (listener, port) {
+            listener.port = port;
+        }
+        let job = job(&config, target);
+        engine::render(job.language, &job.template, templates, &job.view)
+    };
+    // Two ports of the same length that differ in each digit.
+    let [first, second] = [rendered(Some(33333))?, rendered(Some(44444))?];
+    let length = config.listeners.get(name).map_or(0, |listener| listener.port.to_string().len());
+    let start = first.bytes().zip(second.bytes()).position(|(a, b)| a != b);
+    let place = start.filter(|start| {
+        let [before, after] = [first.get(..*start), first.get(start + 5..)];
+        let again = before.zip(after).map(|(before, after)| format!("{before}44444{after}"));
+        again.as_ref() == Some(&second)
+    });
+    let place = place.map(|start| {
+        let before = &first[..start];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        PortPlace { line: before.matches('\n').count(), column: start - line_start, length }
+    });
+    place.ok_or_else(|| {
+        let template = &config.configuration.template;
+        let text = templates.text(template).unwrap_or_default();
+        let message = format!("the port of listener `{name}` is not written exactly once");
+        let mistake = Diagnostic::error(message).note(
+            "configuration.port-listener lets the installer's /PORT= write another one in its place",
+        );
+        Report::new(Source::new(template, text), vec![mistake])
+    })
 }
 
 /// The log file of the service, relative to the folder of its configuration; none where stdout is read.
@@ -136,6 +198,28 @@ fn escape(c: char) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_port_of_a_listener_is_found_where_it_is_written_once() {
+        let mut config = crate::render::tests::fixture::config();
+        let target = config.targets_of(System::Windows).next().expect("a target").clone();
+        let mut check = |template: &str, listener: Option<&str>| {
+            config.configuration.port_listener = listener.map(str::to_owned);
+            let path = config.configuration.template.clone();
+            port_place(&config, &target, &Templates::new([(path, template.to_owned())]))
+        };
+        let template = "# 443\n\n[é]\nüx = {{ listeners.web.port }} # 443\n";
+        let place = PortPlace { line: 3, column: 6, length: 3 };
+        assert_eq!(check(template, Some("web")), Ok(place));
+        assert_eq!(check(template, None), Ok(PortPlace::default()));
+        for template in ["port = 443\n", "{{ listeners.web.port }}, {{ listeners.web.port }}"] {
+            let report = check(template, Some("web")).unwrap_err().to_string();
+            assert!(
+                report.contains("port of listener `web` is not written exactly once"),
+                "{report}"
+            );
+        }
+    }
 
     #[test]
     fn a_drain_leaves_time_to_stop() {

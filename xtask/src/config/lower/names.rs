@@ -55,6 +55,9 @@ impl Taken {
         taken
             .add(&names.text(Text::NsisScript), By::Itself("the installer's script has this name"));
         taken.add("uninstall.exe", By::Itself("the uninstaller has this name"));
+        for folder in [".new", ".old", ".gone"] {
+            taken.add(folder, By::Itself("the installer keeps files of an upgrade in this folder"));
+        }
         let product = names.product;
         for source in std::iter::once(&product.license_file).chain(&product.icon) {
             if !sources.contains(&source.as_str()) {

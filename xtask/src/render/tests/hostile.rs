@@ -44,12 +44,14 @@ const HOSTILE: [&str; 22] = [
 ];
 
 /// Fields that are texts for people or arguments: nothing is refused there but a NUL and what is too long.
-const FREE: [&str; 9] = [
+const FREE: [&str; 11] = [
     "product.display-name",
     "product.publisher",
     "product.description",
     "product.homepage",
     "service.arguments",
+    "service.check",
+    "service.health",
     "scrape.job",
     "scrape.targets",
     "scrape.labels name",

@@ -74,7 +74,7 @@ fn every_misspelled_name_is_told_with_its_file_and_line() {
     let config = fixture::config();
     let templates = fixture::templates(&config);
     let (mut silent, mut misspelled, mut seen) = (Vec::new(), 0, BTreeSet::new());
-    for job in jobs(&config, &fixture::facts()) {
+    for job in jobs(&config, &fixture::facts(), &templates).0 {
         let text = templates.text(&job.template).expect("a loaded template");
         seen.insert(job.template.clone());
         for Name { place, binding } in names(text) {

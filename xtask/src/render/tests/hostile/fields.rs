@@ -41,6 +41,7 @@ pub(super) fn change(config: Config, f: Change) -> Config {
         product: change_product(product, f),
         service: change_service(service, f),
         configuration: change_configuration(configuration, f),
+        // The one that the configuration refers to is found again.
         listeners: listeners.into_iter().map(|(name, l)| (f("listeners", name), l)).collect(),
         metrics: change_metrics(metrics, f),
         scrape: change_scrape(scrape, f),
@@ -85,12 +86,15 @@ fn change_service(service: Service, f: Change) -> Service {
     let Service {
         name,
         arguments,
+        check,
+        health,
         restart,
         restart_delay,
         start_timeout,
         stop_timeout,
         account,
         start,
+        firewall,
         user,
         readiness,
         reload,
@@ -99,12 +103,15 @@ fn change_service(service: Service, f: Change) -> Service {
     Service {
         name: f("service.name", name),
         arguments: each("service.arguments", arguments, f),
+        check: each("service.check", check, f),
+        health: each("service.health", health, f),
         restart,
         restart_delay,
         start_timeout,
         stop_timeout,
         account,
         start,
+        firewall,
         user: f("service.user", user),
         readiness,
         reload,
@@ -113,9 +120,13 @@ fn change_service(service: Service, f: Change) -> Service {
 }
 
 fn change_configuration(configuration: Configuration, f: Change) -> Configuration {
-    let Configuration { template, file_name } = configuration;
+    let Configuration { template, file_name, port_listener } = configuration;
     // Which template is read; not written anywhere.
-    Configuration { template, file_name: f("configuration.file-name", file_name) }
+    Configuration {
+        template,
+        file_name: f("configuration.file-name", file_name),
+        port_listener: port_listener.map(|name| f("listeners", name)),
+    }
 }
 
 fn change_metrics(metrics: Metrics, f: Change) -> Metrics {
