@@ -92,6 +92,28 @@ impl Release {
     }
 }
 
+/// Builds the release of this workspace with `addition` at the end of its declaration, and the environment variables
+/// given, into `out`. The declaration is another one for that command only. Needs root, `unshare` and `mount`.
+///
+/// # Panics
+/// When it cannot be built.
+#[track_caller]
+pub fn build_declared_with(addition: &str, variables: &[(&str, &str)], out: &Path) {
+    const SCRIPT: &str = "mount --bind \"$0\" \"$1\" && shift && exec \"$@\"";
+    let declaration = tools::workspace().join("packaging/release.toml");
+    let text = std::fs::read_to_string(&declaration).unwrap();
+    let other = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(other.path(), format!("{text}\n{addition}")).unwrap();
+    let _lock = cache::lock("dist");
+    let mut wrapper = Command::new("unshare");
+    wrapper.args(["--mount", "--propagation=private", "sh", "-c", SCRIPT]);
+    wrapper.arg(other.path()).arg(&declaration);
+    let mut command = xtask();
+    command.args(["dist", "--target", "x86_64-pc-windows-msvc", "--out"]).arg(out);
+    command.envs(variables.iter().copied());
+    process::run(&mut process::through(wrapper, &command), BUILD_LIMIT).success();
+}
+
 fn build() -> PathBuf {
     let folder = cache::folder().join("dist");
     let _lock = cache::lock("dist");

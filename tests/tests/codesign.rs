@@ -13,8 +13,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tests::code_signing::{Publisher, TimeStamps};
 use tests::process::{self, Finished};
+use tests::release;
+use tests::wine::Wine;
 use tests::workspace::{DECLARATION, Tree, Workspace, tree};
-use tests::{needs, tools};
+use tests::{declared, needs, tools};
 use xtask::authenticode::{self, Signature};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -349,5 +351,64 @@ fn no_secret_is_shown_written_or_given_to_a_program_that_others_can_look_at() {
     for (name, bytes) in tree(&site.workspace.path("target")) {
         assert!(!is_told(&bytes), "{name}");
         assert!(!bytes.windows(64).any(|window| *window == raw[200..264]), "{name}");
+    }
+}
+
+#[test]
+fn exe_installed_uninstaller_and_setup_of_the_real_release_are_signed() {
+    needs!(
+        Root,
+        Tool("osslsigncode"),
+        Tool("openssl"),
+        Tool("unzip"),
+        Tool("mount"),
+        Tool("wine"),
+        Tool("makensis"),
+        Tool("unshare"),
+        Tool("nsenter"),
+        Tool("ip"),
+        Target("x86_64-pc-windows-msvc")
+    );
+    let publisher = Publisher::new(PASSWORD);
+    let folder = tempfile::tempdir().unwrap();
+    let authority = tools::workspace().join("target/rigs-authority.pem");
+    std::fs::create_dir_all(authority.parent().unwrap()).unwrap();
+    std::fs::copy(publisher.authority(), &authority).unwrap();
+    let declaration =
+        format!("[codesign]\nauthorities = \"target/rigs-authority.pem\"\n{OSSLSIGNCODE}");
+    let key = publisher.pkcs12_base64();
+    let variables = [(VARIABLES[0], key.as_str()), (VARIABLES[1], PASSWORD)];
+    let dist = folder.path().join("dist");
+    release::build_declared_with(&declaration, &variables, &dist);
+
+    let artifact = |ending: &str| {
+        let mut files = std::fs::read_dir(&dist).unwrap().map(|entry| entry.unwrap().path());
+        files.find(|file| file.to_str().unwrap().ends_with(&format!("{TARGET}{ending}"))).unwrap()
+    };
+    let (setup, zip) = (artifact("-setup.exe"), artifact(".zip"));
+    publisher.vouches_for(&setup);
+    let program = format!("{}.exe", declared::product());
+    let unpacked = folder.path().join("unpacked");
+    let mut command = Command::new("unzip");
+    command.arg("-qj").arg(zip).arg(format!("*/{program}")).arg("-d").arg(&unpacked);
+    process::run(&mut command, LIMIT).success();
+    publisher.vouches_for(&unpacked.join(&program));
+
+    let wine = Wine::start();
+    wine.run(&setup, &["/S"]).success();
+    wine.wait_for_service(&declared::product(), "RUNNING");
+    let key = format!(
+        r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall\{}",
+        declared::product()
+    );
+    let uninstall = wine.registry_value(&key, "QuietUninstallString").unwrap();
+    let (uninstaller, _) = uninstall.strip_prefix('"').unwrap().split_once('"').unwrap();
+    let uninstaller = wine.path(uninstaller);
+    publisher.vouches_for(&uninstaller);
+    let installed = uninstaller.with_file_name(&program);
+    publisher.vouches_for(&installed);
+    assert_eq!(std::fs::read(installed).unwrap(), std::fs::read(unpacked.join(&program)).unwrap());
+    for file in [setup, uninstaller, unpacked.join(&program)] {
+        eprintln!("osslsigncode verify: ok, {}", file.display());
     }
 }

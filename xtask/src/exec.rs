@@ -255,8 +255,9 @@ impl Run<'_> {
     }
 }
 
-/// Cargo, the linker's files and texts know by themselves what is fresh; signing depends on a key that no stamp should
-/// know of; verifying and publishing are about what is there now.
+/// Cargo, the linker's files and texts know by themselves what is fresh; a minisign signature depends on a key that no
+/// stamp should know of, while that of code signing is part of what every stamp is about; verifying and publishing are about
+/// what is there now.
 fn is_remembered(action: &Action) -> bool {
     match action {
         Action::SplitSymbols { .. }
