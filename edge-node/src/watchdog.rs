@@ -6,7 +6,7 @@
 //! restarting it would help whoever took the slots. Who is told and how often it wants to hear is
 //! the host's business.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::host::Watchdog;
 use crate::listener::Slots;
 use crate::observe::logs::{Level, Logs};
-use crate::probe::{self, Own};
+use crate::probe::{self, Fault, Own};
 
 /// A listener that must answer.
 #[derive(Clone)]
@@ -104,6 +104,9 @@ impl Probed {
             let answer = probe::ask_from(&self.own, probe::reachable(address), request, timeout);
             match answer {
                 Ok(_any_status) => {}
+                // The address is gone from the machine: a restart would not bring it back, and
+                // the other listener may serve.
+                Err(Fault::Connect(error)) if error.kind() == ErrorKind::AddrNotAvailable => {}
                 // The last slot was taken meanwhile, or the listener has just moved.
                 Err(_) if slots.are_taken() || !self.still_has(address) => {}
                 Err(fault) => return Err(format!("listener `{listener}` at {address}: {fault}")),
@@ -203,6 +206,16 @@ mod tests {
         let probed = Probed { targets: watch::Sender::new(targets).subscribe(), ..rig.probed };
         let fault = probed.probe(Duration::from_millis(50)).unwrap_err();
         assert_eq!(fault, format!("listener `data` at {address}: no answer: timed out"));
+    }
+
+    #[test]
+    fn an_address_that_is_gone_from_the_machine_is_no_reason_to_restart() {
+        let rig = rig("");
+        // Reserved for documentation, so no machine has it.
+        let address = "192.0.2.1:80".parse().unwrap();
+        let targets = vec![Target { address, ..rig.serving.target("data", "OPTIONS *") }];
+        let probed = Probed { targets: watch::Sender::new(targets).subscribe(), ..rig.probed };
+        probed.probe(SOON).unwrap();
     }
 
     #[test]
