@@ -296,6 +296,11 @@ fn the_image_serves_as_nobody_with_nothing_but_its_own_files() {
     let ready = network.wait_for(listener("admin"), "/readyz", 200, SOON);
     assert_eq!(ready.body, "ready\n");
     assert_eq!(network.get(listener("data"), "/").unwrap().status, 200);
+    // Docker's extension of the configuration: the words after "CMD", the program among them.
+    let test: Vec<String> = serde_json::from_value(config["Healthcheck"]["Test"].clone()).unwrap();
+    assert_eq!([&test[0], &test[1]], ["CMD", &words("Entrypoint")[0]]);
+    let health = process::run(&mut inside(&test[2..]), LIMIT);
+    assert_eq!(health.code(), Some(0), "{health}");
     terminate(&node);
     let ended = wait::within(SOON, || node.ended()).expect("it ends");
     assert!(ended.success(), "{ended}: {}", std::fs::read_to_string(log).unwrap());

@@ -86,6 +86,10 @@ struct PackageView {
     user: String,
     /// Arguments of the program.
     arguments: Vec<String>,
+    /// Arguments with which the program asks the running service whether it is ready; none if it cannot.
+    health: Vec<String>,
+    /// Nanoseconds in which a failed health check says nothing yet.
+    start_timeout_ns: u128,
     /// The ports that other hosts can reach.
     ports: BTreeSet<u16>,
     path: PathsView,
@@ -226,6 +230,8 @@ fn package_view(
         created: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         revision: facts.commit.hash.clone(),
         arguments: service.arguments.iter().map(filled).collect(),
+        health: service.health.iter().map(filled).collect(),
+        start_timeout_ns: service.start_timeout.as_nanos(),
         ports: reachable.map(|listener| listener.port).collect(),
         path: PathsView {
             program: paths.program,
