@@ -393,7 +393,8 @@ impl Serving {
     }
 
     /// Stops accepting, after `last_call` ends idle connections, and lets requests in flight
-    /// finish within `timeout`, each answered with `Connection: close`.
+    /// finish within `timeout`, each answered with `Connection: close`. Over as soon as no
+    /// connection is left.
     ///
     /// A request that comes on an idle connection in the moment the connection is closed is lost,
     /// which HTTP/1.1 cannot avoid; `last_call` is the time for clients to send it or to leave.
@@ -407,7 +408,7 @@ impl Serving {
         let drained = async {
             // The task can only fail by a panic, which leaves nothing to drain.
             if let Ok(graceful) = (&mut accepting).await {
-                tokio::time::sleep(last_call).await;
+                let _ = tokio::time::timeout(last_call, slots.until_unused()).await;
                 graceful.shutdown().await;
             }
         };

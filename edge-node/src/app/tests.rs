@@ -318,6 +318,19 @@ async fn a_reload_moves_the_data_listener_and_answers_what_was_asked_of_the_old_
 }
 
 #[tokio::test]
+async fn former_listeners_that_nobody_uses_do_not_hold_up_further_moves() {
+    // Far longer than the test: whoever waits for it in vain fails.
+    let mut rig = Rig::start("unready-wait = '60s'");
+    rig.until(Phase::Serving).await;
+    let ports = [free_port(), free_port()];
+    for turn in 0..20 {
+        let text = config(ports[turn % 2], "").replace("'0s'", "'60s'");
+        let answer = rig.reload(&text).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "turn {turn}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_reload_moves_the_admin_listener_that_asked_for_it() {
     let mut rig = Rig::start("unready-wait = '0s'");
     rig.until(Phase::Serving).await;

@@ -49,6 +49,13 @@ impl Slots {
         self.used.fetch_add(1, Ordering::Relaxed);
         Slot(Arc::clone(self))
     }
+
+    /// Waits until all are free; who waits for a slot meanwhile may not hear of it.
+    pub async fn until_unused(&self) {
+        while self.used() > 0 {
+            self.freed.notified().await;
+        }
+    }
 }
 
 impl Drop for Slot {
@@ -98,6 +105,22 @@ mod tests {
         }
         taken.pop();
         assert!(try_take(&slots).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn they_are_unused_when_the_last_was_given_back() {
+        let slots = Slots::new(2);
+        slots.until_unused().await;
+        let mut taken = vec![slots.take().await, slots.take().await];
+        let waiting = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move { slots.until_unused().await }
+        });
+        taken.pop();
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        taken.pop();
+        assert!(waiting.await.is_ok());
     }
 
     #[tokio::test]
