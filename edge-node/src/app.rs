@@ -111,7 +111,7 @@ impl App {
         let mut metrics = Metrics::new(logs.dropped());
         metrics.add_logs(&logs.counters());
         let metrics = Arc::new(metrics);
-        let data = listener::bind("data", &config.listeners.data)?;
+        let data = listener::bind("data", &config.listeners.data[0].listener)?;
         let admin = listener::bind("admin", &config.listeners.admin)?;
         let (sender, requests) = mpsc::channel(RELOADS_MAX);
         let parts = Parts {

@@ -131,7 +131,7 @@ fn long_help() -> String {
          listener is {} and the admin listener (/livez, /readyz, /metrics) is\n\
          {}.\n",
         exit_code_help(),
-        data.address,
+        data[0].listener.address,
         admin.address
     )
 }

@@ -14,7 +14,14 @@ mod lower;
 mod model;
 mod raw;
 
-pub use model::{Config, Listener, Listeners, Log, Shutdown};
+pub use model::{
+    Action, Balance, CertificateFiles, ClientCertificates, ClientRules, ClientTls, Config,
+    DataListener, Ejection, Files, FixedResponse, Forward, HashKey, HeaderEdits, HeaderMatch,
+    HostPattern, HostRewrite, Listener, Listeners, Log, Matcher, NamePattern, PathPattern,
+    PathRewrite, Pool, Probe, ProbeKind, Protocol, RETRIES_FREE, RateLimit, RatePer, Redirect,
+    Route, ServerTls, Shutdown, SuccessRate, TemplateSegment, TlsVersion, Upstream,
+    UpstreamAddress,
+};
 
 /// A config file that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,10 @@ use crate::host_header;
 use crate::observe::metrics::{HttpMetrics, measure};
 use crate::phase::Phase;
 
+pub mod path;
+pub mod rewrite;
+pub mod table;
+
 /// The route label of requests that match no route.
 const UNMATCHED: &str = "unmatched";
 

@@ -22,6 +22,8 @@ pub mod reload;
 mod report;
 pub mod service;
 mod start;
+pub mod tls;
+pub mod upstream;
 pub mod watchdog;
 #[cfg(windows)]
 mod win32;

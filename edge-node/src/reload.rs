@@ -41,7 +41,7 @@ pub fn plan(old: &Config, new: &Config) -> Plan {
     note("shutdown", old.shutdown != new.shutdown);
     note("log", old.log != new.log);
     Plan {
-        data: place(&old.listeners.data, &new.listeners.data),
+        data: place(&old.listeners.data[0].listener, &new.listeners.data[0].listener),
         admin: place(&old.listeners.admin, &new.listeners.admin),
         changed,
     }

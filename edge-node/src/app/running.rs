@@ -203,7 +203,7 @@ impl Running {
         let plan = reload::plan(&self.config, &new);
         let listeners = &new.listeners;
         self.make_room(plan.data, plan.admin)?;
-        let data = self.bind("data", plan.data, &listeners.data)?;
+        let data = self.bind("data", plan.data, &listeners.data[0].listener)?;
         let admin = self.bind("admin", plan.admin, &listeners.admin)?;
 
         // From here on nothing can fail.
@@ -214,7 +214,7 @@ impl Running {
                 let old = std::mem::replace(&mut self.data, new);
                 self.retire("data", old, shutdown);
             }
-            None => self.data.limit(listeners.data.clone()),
+            None => self.data.limit(listeners.data[0].listener.clone()),
         }
         match admin {
             Some(bound) => {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use strict_toml::{ByteSize, Diagnostic, Duration, Spanned};
 
-use super::model::{Config, Listener, Listeners, Log, Shutdown};
+use super::model::{Config, DataListener, Listener, Listeners, Log, Shutdown};
 use super::raw;
 use crate::observe::logs::Rotation;
 
@@ -34,7 +34,10 @@ pub fn lower(raw: raw::Config, folder: &Path) -> Result<Config, Vec<Diagnostic>>
     let mut rules = Rules::default();
     rules.apart(&data, &admin);
     let config = Config {
-        listeners: Listeners { data: rules.data(data), admin: rules.admin(admin) },
+        listeners: Listeners { data: vec![rules.data(data)], admin: rules.admin(admin) },
+        routes: Vec::new(),
+        pools: Vec::new(),
+        workers: 1,
         shutdown: rules.shutdown(shutdown),
         log: rules.log(log, folder),
     };
@@ -48,7 +51,7 @@ struct Rules {
 }
 
 impl Rules {
-    fn data(&mut self, raw: raw::DataListener) -> Listener {
+    fn data(&mut self, raw: raw::DataListener) -> DataListener {
         let raw::DataListener {
             address,
             port,
@@ -57,12 +60,23 @@ impl Rules {
             write_timeout,
             header_bytes_max,
         } = raw;
-        Listener {
+        let listener = Listener {
             address: SocketAddr::new(address.to_canonical(), *port),
             connections_max: connections_max as usize,
             header_read_timeout: self.header_read_timeout("data", &header_read_timeout),
             write_timeout: self.write_timeout("data", &write_timeout),
             header_bytes_max: self.header_bytes_max("data", &header_bytes_max),
+        };
+        DataListener {
+            name: "data".into(),
+            listener,
+            connections_per_address_max: None,
+            idle_timeout: std::time::Duration::from_secs(60),
+            body_bytes_max: None,
+            body_rate_min: None,
+            http2_streams_max: 128,
+            trusted_proxies: Vec::new(),
+            tls: None,
         }
     }
 
@@ -128,7 +142,7 @@ impl Rules {
                 .map(|age| self.within("log.rotate-age", &age, &ROTATE_AGE).to_std()),
             keep,
         };
-        Log { level, file: file.map(|file| folder.join(file)), rotation }
+        Log { level, access: true, file: file.map(|file| folder.join(file)), rotation }
     }
 
     /// The value, with a diagnostic if it is out of range.

@@ -21,7 +21,7 @@ fn start(keys: &str) -> (SocketAddr, Metrics, Serving) {
     let source = strict_toml::Source::new("test.toml", text);
     let config = crate::config::parse(&source, Path::new("")).unwrap();
     let metrics = Metrics::new(Counter::default());
-    let bound = bind("data", &config.listeners.data).unwrap();
+    let bound = bind("data", &config.listeners.data[0].listener).unwrap();
     let address = bound.address();
     let router = Router::new().route("/", get(async || "hello"));
     let serving = bound.serve(router, &metrics.http(), &Own::default(), &silent());
@@ -112,7 +112,7 @@ async fn the_ipv6_wildcard_takes_ipv4_as_well() {
     let text = "[listeners.data]\naddress = '::'\nport = 0";
     let source = strict_toml::Source::new("test.toml", text);
     let config = crate::config::parse(&source, Path::new("")).unwrap();
-    let bound = match bind("data", &config.listeners.data) {
+    let bound = match bind("data", &config.listeners.data[0].listener) {
         Ok(bound) => bound,
         // A kernel without IPv6 has nothing to show here.
         Err(error) => {
