@@ -29,10 +29,10 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     shell.change_dir(&project.facts.root);
     cmd!(shell, "cargo fmt --all --check").run()?;
     cmd!(shell, "cargo clippy --workspace --all-targets --locked -- --deny warnings").run()?;
-    let package = &project.config.product.package;
+    // The tests and the toolkit itself are built on Windows, too.
     for Target { triple, .. } in project.config.targets_of(System::Windows) {
         if project.facts.toolchain.targets.contains(triple) {
-            let arguments = ["--package", package, "--target", triple, "--locked"];
+            let arguments = ["--workspace", "--all-targets", "--target", triple, "--locked"];
             cmd!(shell, "cargo clippy {arguments...} -- --deny warnings").run()?;
         }
     }
