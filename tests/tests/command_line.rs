@@ -15,7 +15,7 @@ use tests::{needs, release, schema, tools};
 use xtask::cli::Cli;
 use xtask::error;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// The command failed with this code, and said why on stderr, which begins a line with `told`; nothing is on stdout.
 #[track_caller]

@@ -15,7 +15,7 @@ use tests::workspace::Workspace;
 use tests::{needs, process, release, tools};
 use xtask::cli::{Cli, Command};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// The documents people read, and what is in them.
 fn documents() -> Vec<(String, String)> {

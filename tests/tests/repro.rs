@@ -12,7 +12,7 @@ use tests::process;
 use tests::workspace::Workspace;
 use tests::{needs, tools};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A workspace with all it holds committed.
 fn committed() -> Workspace {
