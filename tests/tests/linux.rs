@@ -331,7 +331,10 @@ fn a_listener_that_moves_under_load_fails_no_request() {
                 to.port()
             ))
             .success();
-        linux.network().wait_for(to, "/", 200, SOON);
+        let answer = || linux.network().get(to, "/").ok().filter(|answer| answer.status == 200);
+        let answered = wait::within(SOON, answer).is_some();
+        let why = "journalctl --no-pager --lines=30 --output=cat";
+        assert!(answered, "{to} is silent: {}", linux.run(&format!("{why} --unit={unit}")).stdout);
     }
     let counts = load.end();
     say(&format!("10 moves of the data port under load: {counts:?}"));
