@@ -17,6 +17,7 @@ pub mod load;
 pub mod metrics;
 pub mod network;
 pub mod node;
+pub mod package_signing;
 pub mod process;
 pub mod prometheus;
 pub mod release;

@@ -5,8 +5,10 @@
 //! [`super::lower`].
 
 mod codesign;
+mod gpg;
 
 pub use codesign::{Codesign, Osslsigncode, Signtool};
+pub use gpg::Gpg;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -473,6 +475,8 @@ pub struct Packages {
     #[serde(default = "section_default")]
     #[schemars(length(min = 1, max = 40), extend("format" = "identifier"))]
     pub section: Spanned<String>,
+    /// The OpenPGP key that signs for package managers.
+    pub gpg: Option<Spanned<Gpg>>,
 }
 
 /// The checksum files.

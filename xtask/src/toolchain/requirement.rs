@@ -123,6 +123,11 @@ pub fn signers(declared: &Codesign) -> Vec<Requirement> {
     all
 }
 
+/// What signs packages for their managers.
+pub fn package_signer() -> Requirement {
+    Requirement { need: Need::Release, ..gpg() }
+}
+
 /// What the toolkit uses beside compilers, on the given host.
 pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
     let mut all = vec![git()];
@@ -147,6 +152,7 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
             skopeo(),
             osslsigncode(),
             openssl(),
+            gpg(),
         ]);
         // The suite compiles C for Windows, whether or not the product does.
         all.extend(
@@ -325,6 +331,22 @@ fn openssl() -> Requirement {
         Packages { apt: Some("openssl"), dnf: Some("openssl"), brew: Some("openssl"), ..NONE };
     let purpose = "certificates that sign in the tests";
     command("openssl", purpose, Need::Tests, &["openssl", "version"], packages)
+}
+
+fn gpg() -> Requirement {
+    let packages = Packages {
+        apt: Some("gnupg"),
+        dnf: Some("gnupg2"),
+        brew: Some("gnupg"),
+        choco: Some("gnupg"),
+        winget: Some("GnuPG.GnuPG"),
+        cargo: None,
+    };
+    let purpose = "signatures that apt and rpm check";
+    let mut tool = command("gpg", purpose, Need::Tests, &["gpg", "--version"], packages);
+    // The oldest with `--show-keys`.
+    tool.minimum = Some("2.2.8");
+    tool
 }
 
 fn minisign() -> Requirement {
