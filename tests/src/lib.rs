@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod package_signing;
+pub mod podman;
 pub mod process;
 pub mod prometheus;
 pub mod release;

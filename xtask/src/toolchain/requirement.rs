@@ -150,6 +150,8 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
             rpm(),
             rpmlint(),
             skopeo(),
+            podman(),
+            runc(),
             osslsigncode(),
             openssl(),
             gpg(),
@@ -471,6 +473,18 @@ fn skopeo() -> Requirement {
     let packages = Packages { apt: Some("skopeo"), dnf: Some("skopeo"), ..NONE };
     let probe = &["skopeo", "--version"];
     command("skopeo", "reading the image as a registry does", Need::Tests, probe, packages)
+}
+
+fn podman() -> Requirement {
+    let packages = Packages { apt: Some("podman"), dnf: Some("podman"), ..NONE };
+    let probe = &["podman", "--version"];
+    command("podman", "running the image in the tests", Need::Tests, probe, packages)
+}
+
+fn runc() -> Requirement {
+    let packages = Packages { apt: Some("runc"), dnf: Some("runc"), ..NONE };
+    let probe = &["runc", "--version"];
+    command("runc", "running the image in the tests", Need::Tests, probe, packages)
 }
 
 fn strace() -> Requirement {
