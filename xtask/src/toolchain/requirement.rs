@@ -154,6 +154,8 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
             runc(),
             osslsigncode(),
             openssl(),
+            softhsm(),
+            pkcs11_engine(),
             gpg(),
         ]);
         // The suite compiles C for Windows, whether or not the product does.
@@ -333,6 +335,26 @@ fn openssl() -> Requirement {
         Packages { apt: Some("openssl"), dnf: Some("openssl"), brew: Some("openssl"), ..NONE };
     let purpose = "certificates that sign in the tests";
     command("openssl", purpose, Need::Tests, &["openssl", "version"], packages)
+}
+
+fn softhsm() -> Requirement {
+    let packages = Packages { apt: Some("softhsm2"), dnf: Some("softhsm"), ..NONE };
+    let purpose = "a token with a key that signs in the tests";
+    let probe = &["softhsm2-util", "--version"];
+    command("softhsm2-util", purpose, Need::Tests, probe, packages)
+}
+
+fn pkcs11_engine() -> Requirement {
+    let packages =
+        Packages { apt: Some("libengine-pkcs11-openssl"), dnf: Some("openssl-pkcs11"), ..NONE };
+    let purpose = "reaching that token in the tests";
+    let mut tool = command("OpenSSL engine pkcs11", purpose, Need::Tests, &[], packages);
+    let folders = ["x86_64-linux-gnu/engines-3", "aarch64-linux-gnu/engines-3", "engines-3"];
+    let paths = folders.map(|folder| format!("/usr/lib/{folder}/pkcs11.so"));
+    tool.probe = Probe::Path(
+        paths.into_iter().chain(["/usr/lib64/engines-3/pkcs11.so".to_owned()]).collect(),
+    );
+    tool
 }
 
 fn gpg() -> Requirement {
