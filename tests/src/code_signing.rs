@@ -1,8 +1,10 @@
 //! A publisher of one's own: an authority, a certificate that signs code, and `osslsigncode` to ask about both.
 
 mod time_stamps;
+mod token;
 
 pub use time_stamps::TimeStamps;
+pub use token::Token;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,6 +87,11 @@ impl Publisher {
     #[track_caller]
     pub fn pkcs12_base64(&self) -> String {
         self.openssl("base64 -A -in publisher.p12")
+    }
+
+    /// The certificate of the publisher's key, PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.path("leaf.pem")
     }
 
     /// Its password.

@@ -18,6 +18,8 @@ pub mod metrics;
 pub mod network;
 #[cfg(unix)]
 pub mod node;
+pub mod package_signing;
+pub mod podman;
 pub mod process;
 pub mod prometheus;
 pub mod release;
