@@ -1,8 +1,10 @@
 //! A publisher of one's own: an authority, a certificate that signs code, and `osslsigncode` to ask about both.
 
 mod time_stamps;
+mod token;
 
 pub use time_stamps::TimeStamps;
+pub use token::Token;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +15,7 @@ use tempfile::TempDir;
 use crate::process::{self, Finished};
 
 /// Making a key of 2048 bits may take a while on a slow machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// An authority and a publisher that it vouches for, made by `openssl`, removed when dropped.
 #[derive(Debug)]
@@ -85,6 +87,11 @@ impl Publisher {
     #[track_caller]
     pub fn pkcs12_base64(&self) -> String {
         self.openssl("base64 -A -in publisher.p12")
+    }
+
+    /// The certificate of the publisher's key, PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.path("leaf.pem")
     }
 
     /// Its password.

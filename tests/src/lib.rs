@@ -16,12 +16,16 @@ pub mod http;
 pub mod load;
 pub mod metrics;
 pub mod network;
+#[cfg(unix)]
 pub mod node;
+pub mod package_signing;
+pub mod podman;
 pub mod process;
 pub mod prometheus;
 pub mod release;
 pub mod schema;
 pub mod strace;
+#[cfg(unix)]
 pub mod systemd;
 pub mod tools;
 pub mod wait;

@@ -16,7 +16,8 @@ use tests::release::Release;
 use tests::wine::Wine;
 use tests::{metrics, needs, process, wait};
 
-const SOON: Duration = Duration::from_secs(30);
+/// Only a test that fails waits this long.
+const SOON: Duration = Duration::from_secs(120);
 /// Neither the product's name nor one of the program's own.
 const SERVICE: &str = "probe";
 const SOURCE: &str = r"HKLM\System\CurrentControlSet\Services\EventLog\Application\probe";
@@ -104,9 +105,11 @@ fn a_service_that_does_not_start_reports_its_diagnostics_and_a_console_reports_n
         told.contains("SERVICE_EXIT_CODE  : 3").then_some(told)
     });
     assert!(told.contains("STOPPED"), "{told}");
-    let trace = wine.trace();
-    let entry = trace.lines().find(|line| line.contains("ReportEventW")).unwrap();
-    assert!(entry.contains("error: unknown key `prot` in `[listeners.data]`"), "{trace}");
+    // Wine writes its trace when it comes to it.
+    let entry = wait::until("an entry of the Event Log", SOON, || {
+        wine.trace().lines().find(|line| line.contains("ReportEventW")).map(str::to_owned)
+    });
+    assert!(entry.contains("error: unknown key `prot` in `[listeners.data]`"), "{entry}");
 }
 
 #[test]

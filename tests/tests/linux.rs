@@ -17,7 +17,8 @@ use tests::systemd::Systemd;
 use tests::{http, metrics, needs, wait};
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
-const SOON: Duration = Duration::from_secs(20);
+/// Only a test that fails waits this long.
+const SOON: Duration = Duration::from_secs(60);
 
 macro_rules! needs_linux {
     () => {
@@ -288,7 +289,7 @@ fn a_thousand_reloads_under_load_fail_no_request() {
     let script = format!(
         "texts=(\"$(cat /root/one)\" \"$(cat /root/two)\")
          for turn in $(seq 1000); do
-             printf '%s\\n' \"${{texts[turn % 2]}}\" >{config}
+             printf '%s\\n' \"${{texts[turn % 2]}}\" >{config}.next && mv {config}.next {config}
              exec 3<>/dev/tcp/{}/{} || exit 1
              printf 'POST /v1/reload HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3
              read -r answer <&3
@@ -330,7 +331,10 @@ fn a_listener_that_moves_under_load_fails_no_request() {
                 to.port()
             ))
             .success();
-        linux.network().wait_for(to, "/", 200, SOON);
+        let answer = || linux.network().get(to, "/").ok().filter(|answer| answer.status == 200);
+        let answered = wait::within(SOON, answer).is_some();
+        let why = "journalctl --no-pager --lines=30 --output=cat";
+        assert!(answered, "{to} is silent: {}", linux.run(&format!("{why} --unit={unit}")).stdout);
     }
     let counts = load.end();
     say(&format!("10 moves of the data port under load: {counts:?}"));
@@ -391,13 +395,13 @@ fn a_service_whose_event_loop_is_blocked_is_restarted_by_the_watchdog() {
     linux
         .run(&format!(
             "mkdir -p /etc/systemd/system/{unit}.service.d && \
-             printf '[Service]\nWatchdogSec=2s\nRestartSec=100ms\n' >/etc/systemd/system/{unit}.service.d/test.conf && \
+             printf '[Service]\nWatchdogSec=5s\nRestartSec=100ms\n' >/etc/systemd/system/{unit}.service.d/test.conf && \
              systemctl daemon-reload && systemctl start {unit}"
         ))
         .success();
     ready(&linux);
     // Far longer than the watchdog's interval: a healthy one is left alone.
-    let told = wait::within(Duration::from_secs(5), || {
+    let told = wait::within(Duration::from_secs(11), || {
         (linux.unit_property(&unit, "NRestarts") != "0").then_some(())
     });
     assert!(told.is_none(), "it was restarted without a cause");
@@ -426,12 +430,18 @@ fn a_service_whose_event_loop_is_blocked_is_restarted_by_the_watchdog() {
     });
     ready(&linux);
     say(&format!(
-        "a blocked event loop: ready again after {:.1?}, WatchdogSec=2s",
+        "a blocked event loop: ready again after {:.1?}, WatchdogSec=5s",
         start.elapsed()
     ));
     let journal = journal();
     assert!(journal.contains("Watchdog timeout"), "{journal}");
     assert!(journal.contains("the event loop does not turn"), "{journal}");
+}
+
+/// A moment of the unit's, since the machine started.
+fn systemds_time(linux: &Systemd, property: &str) -> Duration {
+    let moment = linux.unit_property(&declared::product(), property);
+    Duration::from_micros(moment.parse().unwrap())
 }
 
 #[test]
@@ -444,16 +454,25 @@ fn a_killed_service_is_ready_again_after_its_restart_delay() {
     let first = linux.unit_property(&unit, "MainPID");
     let start = Instant::now();
     linux.run(&format!("systemctl kill --kill-whom=main --signal=KILL {unit}")).success();
+    let died = wait::until("its death", SOON, || {
+        let process = linux.unit_property(&unit, "MainPID");
+        (process != first).then(|| systemds_time(&linux, "InactiveEnterTimestampMonotonic"))
+    });
     wait::until("another process", SOON, || {
         let process = linux.unit_property(&unit, "MainPID");
         (process != "0" && process != first).then_some(())
     });
+    let started = systemds_time(&linux, "ExecMainStartTimestampMonotonic");
     ready(&linux);
-    let took = start.elapsed();
-    let delay = linux.unit_property(&unit, "RestartUSec");
-    say(&format!("kill -9: ready again after {took:.1?}, RestartSec={delay}"));
+    let (took, delay) = (start.elapsed(), linux.unit_property(&unit, "RestartUSec"));
+    // By systemd's own clock: how long it takes us to ask, on a busy machine, is not the service's affair.
+    let pause = started.saturating_sub(died);
+    say(&format!(
+        "kill -9: started again after {pause:.2?}, ready after {took:.1?}, RestartSec={delay}"
+    ));
     assert_eq!(delay, "5s");
-    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert!((Duration::from_secs(5)..Duration::from_secs(8)).contains(&pause), "{pause:?}");
+    assert_eq!(linux.unit_property(&unit, "NRestarts"), "1");
 }
 
 #[test]

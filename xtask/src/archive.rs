@@ -8,7 +8,7 @@
 
 mod deb;
 mod oci;
-mod rpm;
+pub mod rpm;
 mod tar_gz;
 mod ustar;
 mod zip;
@@ -21,6 +21,7 @@ mod tests;
 use crate::config::model::Format;
 use std::collections::BTreeSet;
 
+pub use deb::description as deb_description;
 pub use tar_gz::pack as tar_gz;
 pub use ustar::gzip;
 pub use zip::pack as zip;

@@ -15,17 +15,17 @@ mod test;
 mod verify;
 
 use crate::cli::{Command, SelectionArgs};
-use crate::config::{self, model::Config, model::Signing};
+use crate::config::{self, Workspace, model::Config, model::Signing};
 use crate::error::Error;
 use crate::exec::files;
-use crate::exec::keys::codesign::Credentials;
 use crate::exec::keys::{self, KeyPair, Places, Process};
 use crate::facts::{Facts, Surroundings, gather};
-use crate::plan::{Action, Plan};
-use crate::render::{Document, Templates, documents};
+use crate::plan::{Plan, Stage};
+use crate::render::{Document, Templates, documents, mistakes};
 use crate::stage::{self, Selection};
+use std::fmt::Display;
 use std::path::Path;
-use strict_toml::Source;
+use strict_toml::{Report, Source};
 
 /// Runs a command.
 ///
@@ -52,8 +52,15 @@ pub fn run(command: &Command) -> Result<(), Error> {
 struct Project {
     config: Config,
     facts: Facts,
-    /// Why nothing is code-signed although that is declared.
-    unsigned: Option<String>,
+    /// What is not signed although that is declared, and why: sentences.
+    unsigned: Vec<String>,
+}
+
+/// The secrets that a plan takes beside the key that signs the release.
+#[derive(Default)]
+struct Credentials {
+    codesign: Option<keys::codesign::Credentials>,
+    gpg: Option<keys::gpg::Credentials>,
 }
 
 impl Project {
@@ -62,35 +69,55 @@ impl Project {
         let surroundings = gather(Path::new("."))?;
         let config = declaration(&surroundings)?;
         let facts = surroundings.facts(&config.product.package);
-        Ok(Self { config, facts, unsigned: None })
+        Ok(Self { config, facts, unsigned: Vec::new() })
     }
 
-    /// The same, signed with the development key where that is asked for, and not code-signed where that is not
-    /// required and not possible.
+    /// The same, signed with the development key where that is asked for, and without code signatures and those of
+    /// packages where they are not required and not possible.
     fn load_for(selection: &SelectionArgs) -> Result<Self, Error> {
         let mut project = Self::load()?;
         if selection.development_key {
             project.config.signing = Signing::Development;
-            let declared = project.config.codesign.take();
-            project.unsigned =
-                declared.map(|_| "--development-key uses no declared key".to_owned());
+            let reason = "--development-key uses no declared key";
+            project.without_codesign(&reason);
+            project.without_gpg(&reason);
         }
         let optional = project.config.codesign.as_ref().filter(|codesign| !codesign.required);
         if let Some(codesign) = optional
             && let Err(error) = keys::codesign::find(codesign, project.places(), &Process)
         {
-            project.config.codesign = None;
-            project.unsigned = Some(error.to_string());
+            project.without_codesign(&error);
+        }
+        let optional = project.config.gpg().filter(|gpg| !gpg.required);
+        if let Some(gpg) = optional
+            && let Err(error) = keys::gpg::find(gpg, project.places(), &Process)
+        {
+            project.without_gpg(&error);
         }
         Ok(project)
     }
 
-    /// The secrets of code signing, where a step of the plan signs.
-    fn credentials(&self, plan: &Plan) -> Result<Option<Credentials>, Error> {
-        let signs = plan.steps.iter().any(|step| matches!(step.action, Action::Codesign(_)));
-        let declared = self.config.codesign.as_ref().filter(|_| signs);
-        let load = |codesign| keys::codesign::load(codesign, self.places(), &Process);
-        Ok(declared.map(load).transpose()?)
+    fn without_codesign(&mut self, reason: &dyn Display) {
+        let declared = self.config.codesign.take();
+        self.unsigned.extend(declared.map(|_| format!("nothing is code-signed: {reason}")));
+    }
+
+    fn without_gpg(&mut self, reason: &dyn Display) {
+        let declared = self.config.take_gpg();
+        self.unsigned.extend(declared.map(|_| format!("no package is signed: {reason}")));
+    }
+
+    /// The secrets of code signing and of signing packages, where a step of the plan signs.
+    fn credentials(&self, plan: &Plan) -> Result<Credentials, Error> {
+        let does = |stage: Stage| plan.steps.iter().any(|step| step.stage == stage);
+        let codesign = self.config.codesign.as_ref().filter(|_| does(Stage::Codesign));
+        let gpg = self.config.gpg().filter(|_| does(Stage::SignPackages));
+        let load_codesign = |declared| keys::codesign::load(declared, self.places(), &Process);
+        let load_gpg = |declared| keys::gpg::load(declared, self.places(), &Process);
+        Ok(Credentials {
+            codesign: codesign.map(load_codesign).transpose()?,
+            gpg: gpg.map(load_gpg).transpose()?,
+        })
     }
 
     /// Renders every text; all templates' mistakes at once.
@@ -128,5 +155,17 @@ fn declaration(surroundings: &Surroundings) -> Result<Config, Error> {
     let bytes = files::read(&surroundings.root.join(config::PATH))?;
     let source = Source::from_bytes(config::PATH, bytes)
         .map_err(|report| Error::Declaration(vec![report]))?;
-    config::parse(&source, surroundings).map_err(|report| Error::Declaration(vec![report]))
+    config::parse(&source, surroundings).map_err(|refused| {
+        let templates = template_mistakes(&refused.readings, surroundings);
+        Error::Declaration(std::iter::once(refused.report).chain(templates).collect())
+    })
+}
+
+/// What is wrong with the templates beside a declaration that is refused, so that all is told in one run.
+fn template_mistakes(readings: &[Config], surroundings: &Surroundings) -> Vec<Report> {
+    let packages = surroundings.packages();
+    let declared = readings.iter().map(|config| &config.product.package);
+    // The version it tells of plays no part here.
+    let package = declared.chain(packages.keys()).find(|name| packages.contains_key(*name));
+    package.map_or_else(Vec::new, |name| mistakes(readings, &surroundings.facts(name)))
 }

@@ -69,12 +69,18 @@ pub fn requirements(config: &Config, host: &str, only: &[String], stub: bool) ->
     let built = targets;
     let signs = built.iter().any(|target| target.system == System::Windows);
     let signers = config.codesign.as_ref().filter(|_| signs).map(toolchain::requirement::signers);
+    let packs = built
+        .iter()
+        .flat_map(|target| &target.bundles)
+        .any(|bundle| bundle.format.is_signed_by_gpg());
+    let gpg = config.gpg().filter(|_| packs).map(|_| toolchain::requirement::package_signer());
     let built = if stub { Vec::new() } else { built };
     let named = !only.is_empty();
     let of_targets = built
         .into_iter()
         .flat_map(|target| target_requirements(target, host, target.required || named))
-        .chain(signers.unwrap_or_default());
+        .chain(signers.unwrap_or_default())
+        .chain(gpg);
     for requirement in of_targets.chain(toolchain::requirement::tools(installers, host)) {
         match all.iter_mut().find(|known| known.name == requirement.name) {
             Some(known) => known.need = known.need.min(requirement.need),

@@ -2,6 +2,7 @@
 
 pub mod codesign;
 pub mod files;
+mod gpg;
 mod installer;
 pub mod keys;
 mod programs;
@@ -58,6 +59,14 @@ pub enum Cause {
         /// Why not.
         reason: String,
     },
+    /// A package or the index of packages did not get the signature that is declared.
+    #[error("{file} is not signed: {reason}")]
+    Gpg {
+        /// Base name of the file.
+        file: String,
+        /// Why not.
+        reason: String,
+    },
     /// Something is larger than the declaration allows.
     #[error(
         "{what} has {size} bytes, {size_max} are allowed (raise the limit in {} if that is meant)",
@@ -105,6 +114,8 @@ pub struct Context {
     pub keys: Option<keys::KeyPair>,
     /// The secrets that code signing takes; `None` where nothing is code-signed.
     pub codesign: Option<keys::codesign::Credentials>,
+    /// The secrets that signing packages takes; `None` where none is signed.
+    pub gpg: Option<keys::gpg::Credentials>,
     /// Versions of the tools that take part in making bytes, by name.
     pub tools: std::collections::BTreeMap<String, String>,
     /// How many steps run side by side.
@@ -197,7 +208,7 @@ impl Run<'_> {
     }
 
     fn act(&self, step: &Step) -> Result<(), Cause> {
-        let Context { roots, host, keys, out, codesign, .. } = self.context;
+        let Context { roots, host, keys, out, codesign, gpg, .. } = self.context;
         match &step.action {
             Action::LinkSupport { .. } => {
                 crate::toolchain::self_contained::install(host)?;
@@ -240,6 +251,13 @@ impl Run<'_> {
             Action::Archive { format, members, epoch } => {
                 release::archive(step, *format, members, *epoch, roots)
             }
+            Action::SignRpm { unsigned, how } => {
+                gpg::sign_rpm(step, unsigned, how, gpg.as_ref(), roots)
+            }
+            Action::IndexDebs => gpg::index_debs(step, roots),
+            Action::SignIndex { index, repository, how } => {
+                gpg::sign_index(step, index, repository, how, gpg.as_ref(), roots)
+            }
             Action::Manifest(head) => release::manifest(step, head, &self.context.tools, roots),
             Action::Checksum { algorithm } => release::checksums(step, *algorithm, roots),
             Action::Sign { trusted_comment } => {
@@ -266,6 +284,9 @@ fn is_remembered(action: &Action) -> bool {
         | Action::Makensis { .. }
         | Action::Compress
         | Action::Archive { .. }
+        | Action::SignRpm { .. }
+        | Action::IndexDebs
+        | Action::SignIndex { .. }
         | Action::Manifest(_)
         | Action::Checksum { .. } => true,
         Action::LinkSupport { .. }

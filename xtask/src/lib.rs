@@ -5,6 +5,7 @@
 //! `facts::gather` and reading the templates. Beside that line stand the commands that look at what others made
 //! ([`doctor`], [`repro`], [`documentation`]); [`command`] joins the parts, [`cli`] and [`report`] face people.
 
+pub mod apt;
 pub mod archive;
 pub mod authenticode;
 pub mod bench;

@@ -51,6 +51,10 @@ pub struct Manifest {
     /// Whether the Windows programs in it carry Authenticode signatures; absent in releases that do not.
     #[serde(default)]
     pub code_signed: bool,
+    /// Whether its RPM packages carry OpenPGP signatures, and an index of its Debian packages does; absent in releases
+    /// where they do not.
+    #[serde(default)]
+    pub packages_signed: bool,
     /// The commit it was made from.
     pub commit: Commit,
     /// Time stamp of every file in it, RFC 3339, UTC.
@@ -146,6 +150,8 @@ pub enum ArtifactKind {
     Package,
     /// A container image.
     Image,
+    /// A file that makes the release folder a repository of apt's.
+    Index,
     /// An archive with debug symbols.
     Symbols,
     /// The Prometheus configuration.

@@ -3,6 +3,7 @@
 //! Nothing here touches the world. [`crate::stage`] fills a plan, `cargo xtask plan` prints it, [`crate::exec`] runs
 //! the very same value. Texts are rendered while planning, so a step that writes a file holds its final contents.
 
+use crate::apt;
 use crate::config::model::{self, Algorithm, Format};
 use crate::manifest::ArtifactKind;
 use crate::signature::TrustedComment;
@@ -83,6 +84,8 @@ pub enum Stage {
     CodesignInstaller,
     /// Pack the archives.
     Archive,
+    /// Sign packages as their managers check it (OpenPGP).
+    SignPackages,
     /// Write `release.json`.
     Manifest,
     /// Write the checksum files.
@@ -153,6 +156,24 @@ pub enum Action {
         members: Vec<Member>,
         /// Time of every member, seconds since 1970-01-01 UTC.
         epoch: u64,
+    },
+    /// Put an OpenPGP signature into an RPM package.
+    SignRpm {
+        /// The package without it.
+        unsigned: Location,
+        /// How it is signed.
+        how: Box<GpgSigning>,
+    },
+    /// Write apt's index of the inputs, which are Debian packages.
+    IndexDebs,
+    /// Write what vouches for that index, with an OpenPGP signature around it.
+    SignIndex {
+        /// The index.
+        index: Location,
+        /// What the repository says of itself.
+        repository: apt::Repository,
+        /// How it is signed.
+        how: Box<GpgSigning>,
     },
     /// Write `release.json`.
     Manifest(Box<ManifestHead>),
@@ -241,6 +262,17 @@ pub struct Codesigning {
     pub removed: Vec<String>,
 }
 
+/// How package managers' signatures are made. It holds references to secrets, never a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GpgSigning {
+    /// What is declared.
+    pub declared: model::Gpg,
+    /// The time that the signature states, seconds since 1970-01-01 UTC.
+    pub epoch: u64,
+    /// Environment variables with secrets that must not reach `gpg`.
+    pub removed: Vec<String>,
+}
+
 /// A file that was code-signed, and what it was before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CodeSigned {
@@ -286,6 +318,8 @@ pub struct ManifestHead {
     pub contents: Vec<Contents>,
     /// The files among them, and inside them, that were code-signed.
     pub code_signed: Vec<CodeSigned>,
+    /// Whether packages are signed for their managers.
+    pub packages_signed: bool,
 }
 
 /// An artifact and what is inside it.
@@ -366,6 +400,7 @@ impl fmt::Display for Stage {
             Self::Installer => "installer",
             Self::CodesignInstaller => "codesign-installer",
             Self::Archive => "archive",
+            Self::SignPackages => "sign-packages",
             Self::Manifest => "manifest",
             Self::Checksum => "checksum",
             Self::Sign => "sign",

@@ -113,6 +113,9 @@ fn line(step: &Step) -> String {
             format!("makensis {script} with {files} files{signed} -> {}", outputs())
         }
         Action::Compress => format!("gzip -> {}", outputs()),
+        Action::SignRpm { unsigned, .. } => format!("{unsigned} with gpg -> {}", outputs()),
+        Action::IndexDebs => format!("{} packages -> {}", step.inputs.len(), outputs()),
+        Action::SignIndex { index, .. } => format!("{index} with gpg -> {}", outputs()),
         Action::Archive { members, .. } => format!("{} files -> {}", members.len(), outputs()),
         Action::Manifest(head) => format!("{} artifacts -> {}", head.contents.len(), outputs()),
         Action::Checksum { .. } => format!("{} files -> {}", step.inputs.len(), outputs()),

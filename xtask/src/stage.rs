@@ -2,7 +2,7 @@
 //!
 //! In order: **build** compiles and links each program; **inspect** refuses bytes that are not as they should be;
 //! **codesign** signs the Windows programs; **render** writes the texts; **installer** compiles the NSIS scripts, with
-//! signed uninstallers; **codesign-installer** signs what came out; **archive** packs; **manifest** writes `release.json` with the digest of everything so far; **checksum** writes `SHA256SUMS` and its kin, `release.json`
+//! signed uninstallers; **codesign-installer** signs what came out; **archive** packs; **sign-packages** signs for package managers; **manifest** writes `release.json` with the digest of everything so far; **checksum** writes `SHA256SUMS` and its kin, `release.json`
 //! included; **sign** signs those; **verify** reads the folder back as a downloader would; **publish** puts it in the
 //! place of the previous release.
 
@@ -10,6 +10,7 @@ mod archive;
 mod build;
 mod codesign;
 mod finish;
+mod gpg;
 mod installer;
 mod package;
 mod texts;
@@ -103,6 +104,7 @@ pub fn plan(
         archive::add_bundles(&mut draft, target);
     }
     archive::add_prometheus(&mut draft);
+    gpg::add_index(&mut draft);
     texts::add(&mut draft);
     let artifacts = finish::add(&mut draft);
     let mut steps = draft.steps;

@@ -12,6 +12,7 @@ mod checksums;
 mod code_signed;
 mod judge;
 mod names;
+mod packages_signed;
 mod printable;
 mod report;
 mod signed;

@@ -19,7 +19,8 @@ use tests::wait;
 use tests::wine::Wine;
 use tests::wine::snapshot::Snapshot;
 
-const SOON: Duration = Duration::from_secs(30);
+/// Only a test that fails waits this long.
+const SOON: Duration = Duration::from_secs(120);
 const PROGRAM_FILES: &str = r"C:\Program Files\edge-node";
 const DATA: &str = r"C:\ProgramData\edge-node";
 const UNINSTALL_KEY: &str = r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall\edge-node";
@@ -276,6 +277,8 @@ fn a_life_from_install_to_purge_changes_what_it_should_and_leaves_nothing() {
     site.install(&old, &[]);
     site.serves("1.0.0");
     check(&site.changes(&empty), INSTALLED);
+    let account = site.wine.registry_value(SERVICE_KEY, "ObjectName");
+    assert_eq!(account.as_deref(), Some(r"NT SERVICE\edge-node"));
 
     let edited = format!("# Edited.\n{}", std::fs::read_to_string(site.config()).unwrap());
     std::fs::write(site.config(), &edited).unwrap();

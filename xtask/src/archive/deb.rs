@@ -131,6 +131,19 @@ pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveErro
     Ok(members)
 }
 
+/// What a package says of itself, as dpkg reads it (deb-control(5)), ending in a line feed.
+///
+/// # Errors
+/// Bytes that are no package of [`pack`]'s.
+pub fn description(package: &[u8]) -> Result<String, ArchiveError> {
+    let [control, _] = parts(package)?;
+    let (files, _) = ustar::read(&ustar::gunzip(control, super::CONTENTS_BYTES_MAX)?)?;
+    let is_it = |file: &Member| file.path.strip_prefix("./") == Some(DESCRIPTION);
+    let file = files.into_iter().find(is_it);
+    let file = file.ok_or_else(|| ArchiveError::malformed("it has no DEBIAN/control"))?;
+    String::from_utf8(file.contents).map_err(ArchiveError::malformed)
+}
+
 /// The bytes of the two tars. Each header is compared with the one that would be written, once its time is known.
 fn parts(bytes: &[u8]) -> Result<[&[u8]; 2], ArchiveError> {
     let short = || ArchiveError::malformed("it is no ar archive of three members");

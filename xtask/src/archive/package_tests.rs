@@ -144,6 +144,25 @@ fn an_rpm_that_was_packed_otherwise_is_refused() {
     refused(Format::Rpm, b"", "no rpm package");
 }
 
+/// As gpg writes one with an RSA key: a packet of version 4, here with nothing in it.
+const SIGNATURE: [u8; 7] = [0x89, 0, 4, 4, 0, 1, 10];
+
+#[test]
+fn a_signed_rpm_has_the_same_members_and_can_have_its_signature_once() {
+    let unsigned = packed(Format::Rpm);
+    assert_eq!(rpm::signature(&unsigned), Ok(None));
+    let signed = rpm::with_signature(&unsigned, &SIGNATURE).unwrap();
+    assert_eq!(rpm::signature(&signed), Ok(Some(SIGNATURE.to_vec())));
+    assert_eq!(rpm::signed_part(&signed), rpm::signed_part(&unsigned));
+    assert_eq!(members(Format::Rpm, &signed), members(Format::Rpm, &unsigned));
+    let error = rpm::with_signature(&signed, &SIGNATURE).unwrap_err().to_string();
+    assert!(error.contains("signed already"), "{error}");
+    let error = rpm::with_signature(&unsigned, b"-----BEGIN").unwrap_err().to_string();
+    assert!(error.contains("no OpenPGP signature"), "{error}");
+    // Another digest beside the signature, and another time.
+    refused(Format::Rpm, &exchanged(&signed, "serves", "SERVES"), "never packed");
+}
+
 #[test]
 fn an_rpm_says_of_itself_only_what_its_preamble_can() {
     let with = |from: &str, to: &str| {

@@ -11,12 +11,16 @@
 
 mod header;
 mod preamble;
+mod signature;
+
+pub use signature::{signature, signed_part, with_signature};
 
 use super::{ArchiveError, Entry, Member, folders, sorted, ustar};
 use crate::checksum;
 use crate::config::model::Algorithm;
 use header::{Header, Tag, Value};
 use preamble::Preamble;
+use signature::{SIGNATURES, Sections};
 use std::collections::BTreeSet;
 
 /// Folder of what is no file.
@@ -148,19 +152,14 @@ impl<'a> Parts<'a> {
         let header = self.header(payload).to_bytes();
         let length = |bytes: usize| Value::Numbers(vec![u32::try_from(bytes).unwrap_or(u32::MAX)]);
         let signatures = Header::new(
-            62,
+            SIGNATURES,
             vec![
                 (273, Value::Text(digest(&header))),
                 (1000, length(header.len() + payload.len())),
                 (1007, length(self.cpio().len())),
             ],
         );
-        let mut bytes = self.lead();
-        bytes.extend(signatures.to_bytes());
-        bytes.resize(bytes.len().next_multiple_of(8), 0);
-        bytes.extend(header);
-        bytes.extend_from_slice(payload);
-        bytes
+        signature::join(&self.lead(), &signatures, &header, payload)
     }
 
     /// What file(1) looks at: magic, format 3.0, binary, processor, name, Linux, signatures in a header.
@@ -340,14 +339,10 @@ fn cpio_entry(bytes: &mut Vec<u8>, name: &str, fields: [u32; 4], contents: &[u8]
 /// Reads the members, sorted.
 ///
 /// That nothing but them is in it is shown by packing them again around the payload as it was found: every byte must be
-/// the same, and so must the uncompressed payload.
+/// the same, and so must the uncompressed payload. A signature is no member: it says who vouches for them.
 pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveError> {
-    let short = || ArchiveError::malformed("it is no rpm package");
-    let rest = bytes.get(LEAD_BYTES..).ok_or_else(short)?;
-    let (_, signatures) = Header::parse(rest)?;
-    let rest = rest.get(signatures.next_multiple_of(8)..).ok_or_else(short)?;
-    let (header, length) = Header::parse(rest)?;
-    let payload = rest.get(length..).ok_or_else(short)?;
+    let Sections { header, payload, .. } = Sections::of(bytes)?;
+    let (header, _) = Header::parse(header)?;
     let cpio = ustar::gunzip(payload, max)?;
     let text = |name: &str, mode, text: String| Member {
         path: format!("{CONTROL}{name}"),
@@ -361,9 +356,14 @@ pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveErro
     members.extend(cpio_files(&cpio)?);
     members.sort_by(|a, b| a.path.cmp(&b.path));
     let entries: Vec<_> = members.iter().map(Member::as_entry).collect();
-    let epoch = header.number(1006).ok_or_else(short)?;
+    let epoch = header.number(1006).ok_or_else(|| ArchiveError::malformed("it has no time"))?;
     let parts = Parts::of(&entries, epoch.into())?;
-    if parts.cpio() != cpio || parts.assemble(payload) != bytes {
+    let unsigned = parts.assemble(payload);
+    let again = match signature(bytes)? {
+        Some(signature) => with_signature(&unsigned, &signature)?,
+        None => unsigned,
+    };
+    if parts.cpio() != cpio || again != bytes {
         return Err(ArchiveError::malformed(
             "it has owners, times, tags or bytes that are never packed",
         ));

@@ -63,10 +63,10 @@ fn release(project: &Project) -> Result<Duration, Error> {
     let findings = doctor::examine(project, &SelectionArgs::default(), Need::Release);
     let keys = Some(project.keys()?);
     let plan = project.plan(&project.selection(&SelectionArgs::default()))?;
-    let codesign = project.credentials(&plan)?;
+    let credentials = project.credentials(&plan)?;
     let out = project.facts.target_dir.join("dist");
     publish::check(&out, &project.facts.work_dir())?;
-    let context = context(project, &findings, keys, codesign, out, None);
+    let context = context(project, &findings, keys, credentials, out, None);
     let _lock = lock(&context.roots.work)?;
     let cargo = Mutex::new(Duration::ZERO);
     exec::execute(&plan, &context, &|event| {

@@ -1,7 +1,7 @@
 //! `cargo xtask check`.
 
 use super::context::context;
-use super::{Project, doctor};
+use super::{Credentials, Project, doctor};
 use crate::check::{self, Outcome, State};
 use crate::cli::{Check, OutputFormat, SelectionArgs};
 use crate::error::Error;
@@ -16,6 +16,7 @@ pub(super) fn run(arguments: &Check) -> Result<(), Error> {
     let mut project = Project::load()?;
     // What is compiled here is thrown away; no key is needed to find mistakes.
     project.config.codesign = None;
+    let _not_wanted = project.config.take_gpg();
     let documents = project.documents()?;
     let folder =
         tempfile::tempdir().map_err(files::at("cannot make a folder in", &std::env::temp_dir()))?;
@@ -50,7 +51,8 @@ fn installers(project: &Project, work: &Path) -> Result<Vec<Outcome>, Error> {
     let findings = doctor::examine(project, &SelectionArgs::default(), Need::Release);
     let installed =
         findings.iter().any(|finding| finding.name == "makensis" && finding.found.is_some());
-    let mut context = context(project, &findings, None, None, work.join("dist"), Some(1));
+    let mut context =
+        context(project, &findings, None, Credentials::default(), work.join("dist"), Some(1));
     context.roots.work = work.to_path_buf();
     context.roots.release = work.join("release");
     let part = |steps: Vec<Step>| Plan { steps, ..plan.clone() };

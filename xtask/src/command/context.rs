@@ -1,10 +1,9 @@
 //! What running a plan needs beside the plan, for every command that runs one.
 
-use super::Project;
+use super::{Credentials, Project};
 use crate::doctor::Finding;
 use crate::error::Error;
 use crate::exec::keys::KeyPair;
-use crate::exec::keys::codesign::Credentials;
 use crate::exec::{Context, files};
 use crate::plan::Roots;
 use std::collections::BTreeMap;
@@ -16,7 +15,7 @@ pub(super) fn context(
     project: &Project,
     findings: &[Finding],
     keys: Option<KeyPair>,
-    codesign: Option<Credentials>,
+    credentials: Credentials,
     out: PathBuf,
     jobs: Option<usize>,
 ) -> Context {
@@ -32,7 +31,8 @@ pub(super) fn context(
         out,
         host: project.facts.host(),
         keys,
-        codesign,
+        codesign: credentials.codesign,
+        gpg: credentials.gpg,
         tools: tools(project, findings),
         jobs: jobs.unwrap_or_else(processors),
     }

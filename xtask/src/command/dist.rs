@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &Dist) -> Result<(), Error> {
     let _lock = lock(&context.roots.work)?;
     exec::execute(&plan, &context, &|event| report::event(&event))?;
     conclude(&plan, &context, arguments.format);
-    if let Some(reason) = &project.unsigned {
-        eprintln!("  WARNING  nothing is code-signed: {reason}");
+    for sentence in &project.unsigned {
+        eprintln!("  WARNING  {sentence}");
     }
     Ok(())
 }

@@ -24,6 +24,11 @@ pub(super) fn run(arguments: &Repro) -> Result<(), Error> {
              the program is the one whose `unsigned-digests` release.json states"
         );
     }
+    if project.config.gpg().is_some() {
+        eprintln!(
+            "compared without the signatures of packages: their key is not for trying out either"
+        );
+    }
     let [first, second] = twice::build(&project.facts, &passed)?;
     let differences = compare(&first, &second);
     match arguments.format {

@@ -5,6 +5,7 @@
 
 mod bundles;
 mod codesign;
+mod gpg;
 mod names;
 mod targets;
 
@@ -31,11 +32,9 @@ pub trait Workspace {
     fn packages(&self) -> BTreeMap<String, Vec<String>>;
 }
 
-/// Applies every rule and default.
-///
-/// # Errors
-/// All mistakes, none left out because of another.
-pub fn lower(raw: &raw::Release, workspace: &dyn Workspace) -> Result<Config, Vec<Diagnostic>> {
+/// Applies every rule and default. With mistakes, all of them, none left out because of another, what comes out is of
+/// the right types and no more.
+pub fn lower(raw: &raw::Release, workspace: &dyn Workspace) -> (Config, Vec<Diagnostic>) {
     let mut rules = Rules { workspace, mistakes: Vec::new() };
     let config = rules.release(raw);
     // A bundle is looked at once for every target that makes it.
@@ -45,7 +44,7 @@ pub fn lower(raw: &raw::Release, workspace: &dyn Workspace) -> Result<Config, Ve
             mistakes.push(mistake);
         }
     }
-    if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    (config, mistakes)
 }
 
 /// What the names of files are made of.
@@ -92,7 +91,7 @@ impl Rules<'_> {
         }
         let product = self.product(product);
         let service = self.service(service, &product);
-        self.packages(packages.as_ref(), bundles);
+        let packages = self.packages(packages.as_ref(), bundles);
         let listeners = self.listeners(listeners);
         let configuration = self.configuration(configuration, &listeners);
         let names = Names { product: &product, service: &service, configuration: &configuration };
@@ -104,7 +103,7 @@ impl Rules<'_> {
             listeners,
             alerts: self.alerts(alerts),
             targets: self.targets(targets, bundles, &names),
-            packages: packages.as_ref().map(lowered),
+            packages,
             algorithms: algorithms(checksums),
             signing: self.signing(signing.as_ref()),
             codesign: self.codesign(codesign.as_ref(), targets),
@@ -267,7 +266,7 @@ impl Rules<'_> {
         &mut self,
         raw: Option<&raw::Packages>,
         bundles: &BTreeMap<Spanned<String>, raw::Bundle>,
-    ) {
+    ) -> Option<Packages> {
         let package = bundles.iter().find(|(_, bundle)| bundle.format.get().is_package());
         if let (None, Some((name, bundle))) = (raw, package) {
             self.mistakes.push(
@@ -276,6 +275,14 @@ impl Rules<'_> {
                     .help("add `[packages]` with `contact`, `license` and `details`"),
             );
         }
+        let raw::Packages { contact, license, details, section, gpg } = raw?;
+        Some(Packages {
+            contact: contact.get().clone(),
+            license: license.get().clone(),
+            details: details.get().clone(),
+            section: section.get().clone(),
+            gpg: gpg.as_ref().map(|gpg| self.gpg(gpg, bundles)),
+        })
     }
 
     fn listeners(
@@ -501,16 +508,6 @@ fn overlap(a: IpAddr, b: IpAddr) -> bool {
 /// `host:port` with an IPv6 address in brackets (RFC 3986 section 3.2.2).
 fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-fn lowered(raw: &raw::Packages) -> Packages {
-    let raw::Packages { contact, license, details, section } = raw;
-    Packages {
-        contact: contact.get().clone(),
-        license: license.get().clone(),
-        details: details.get().clone(),
-        section: section.get().clone(),
-    }
 }
 
 /// SHA-256 is always there, because `verify` and every downloader can rely on it.

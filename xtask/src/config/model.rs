@@ -4,8 +4,10 @@
 //! [`super::lower`]; holds no rule itself.
 
 mod codesign;
+mod gpg;
 
 pub use codesign::{Codesign, CodesignKey, Signer, StoreCertificate};
+pub use gpg::Gpg;
 
 use super::raw;
 use std::collections::BTreeMap;
@@ -266,6 +268,8 @@ pub struct Packages {
     pub details: String,
     /// Section of the Debian package.
     pub section: String,
+    /// The key that signs for package managers; `None` where none does.
+    pub gpg: Option<Gpg>,
 }
 
 impl Packages {
@@ -343,7 +347,18 @@ impl Config {
     /// The environment variables that hold secrets, each of which only what signs may see.
     pub fn secret_variables(&self) -> Vec<String> {
         let codesign = self.codesign.iter().flat_map(Codesign::variables);
-        self.signing.variables().chain(codesign).map(str::to_owned).collect()
+        let gpg = self.gpg().into_iter().flat_map(Gpg::variables);
+        self.signing.variables().chain(codesign).chain(gpg).map(str::to_owned).collect()
+    }
+
+    /// The key that signs for package managers, if one does.
+    pub fn gpg(&self) -> Option<&Gpg> {
+        self.packages.as_ref()?.gpg.as_ref()
+    }
+
+    /// Takes that key away.
+    pub fn take_gpg(&mut self) -> Option<Gpg> {
+        self.packages.as_mut()?.gpg.take()
     }
 }
 
@@ -369,6 +384,14 @@ impl Format {
             name.strip_suffix(format.extension()).is_some_and(|stem| stem.ends_with('.'))
         };
         Self::PACKED.into_iter().find(is)
+    }
+
+    /// Whether its package managers check OpenPGP signatures.
+    pub const fn is_signed_by_gpg(self) -> bool {
+        match self {
+            Self::Deb | Self::Rpm => true,
+            Self::Zip | Self::TarGz | Self::Nsis | Self::Oci => false,
+        }
     }
 
     /// Whether it is a package or an image: it knows itself where everything goes.

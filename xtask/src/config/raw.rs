@@ -5,8 +5,10 @@
 //! [`super::lower`].
 
 mod codesign;
+mod gpg;
 
 pub use codesign::{Codesign, Osslsigncode, Signtool};
+pub use gpg::Gpg;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -151,7 +153,7 @@ pub enum Restart {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServiceWindows {
-    /// The account it runs under.
+    /// The account it runs under. `virtual` is one of its own, `NT SERVICE\NAME`; the others are shared by services.
     #[serde(default)]
     pub account: WindowsAccount,
     /// When it is started.
@@ -166,10 +168,12 @@ pub struct ServiceWindows {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WindowsAccount {
-    /// `NT AUTHORITY\LocalService`: few rights on the machine, anonymous on the network.
+    /// `NT SERVICE\NAME`: one that no other service has, few rights on the machine, the machine's account on the network.
     #[default]
+    Virtual,
+    /// `NT AUTHORITY\LocalService`, shared: few rights on the machine, anonymous on the network.
     LocalService,
-    /// `NT AUTHORITY\NetworkService`: few rights on the machine, the machine's account on the network.
+    /// `NT AUTHORITY\NetworkService`, shared: few rights on the machine, the machine's account on the network.
     NetworkService,
     /// `LocalSystem`: every right on the machine.
     LocalSystem,
@@ -473,6 +477,8 @@ pub struct Packages {
     #[serde(default = "section_default")]
     #[schemars(length(min = 1, max = 40), extend("format" = "identifier"))]
     pub section: Spanned<String>,
+    /// The OpenPGP key that signs for package managers.
+    pub gpg: Option<Spanned<Gpg>>,
 }
 
 /// The checksum files.

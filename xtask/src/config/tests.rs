@@ -9,12 +9,13 @@ const OURS: &str = include_str!("../../../packaging/release.toml");
 /// A workspace in which the files exist that the declaration names, and no others.
 struct Fake;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "LICENSE",
     "packaging/windows/edge-node.ico",
     "packaging/edge-node.toml.j2",
     "packaging/minisign.pub",
     "packaging/codesign-ca.pem",
+    "packaging/packages.asc",
     "packaging/README.txt",
 ];
 
@@ -48,7 +49,7 @@ impl Workspace for Fake {
 }
 
 fn read(text: &str) -> Result<model::Config, Report> {
-    parse(&Source::new("release.toml", text), &Fake)
+    parse(&Source::new("release.toml", text), &Fake).map_err(|refused| refused.report)
 }
 
 /// Replaces a part of our declaration and compares the messages of all mistakes.
@@ -472,6 +473,47 @@ fn a_signing_command_is_told_which_file() {
         "[codesign]\ncommand-variables = [\"A\"]\n[codesign.signtool]\nsubject = \"Us\"",
         &["variables of a command that is not declared"],
     );
+}
+
+/// Puts a table `[packages.gpg]` into our declaration and compares the messages of all mistakes.
+#[track_caller]
+fn check_gpg(keys: &str, expected: &[&str]) {
+    check("[checksums]", &format!("[packages.gpg]\n{keys}\n[checksums]"), expected);
+}
+
+#[test]
+fn a_key_for_packages_is_there_can_be_read_and_has_what_is_declared() {
+    let public = "public-key = \"packaging/packages.asc\"";
+    check_gpg(
+        "public-key = \"packaging/package.asc\"",
+        &["file `packaging/package.asc` does not exist"],
+    );
+    check_gpg(
+        &format!("{public}\nsecret-key = {{ prompt = \"Key?\" }}"),
+        &["an OpenPGP key cannot be typed"],
+    );
+    check_gpg(
+        &format!("{public}\npassword = {{ prompt = \"Password?\" }}"),
+        &["a password of a key that gpg knows by itself"],
+    );
+    check_gpg(
+        &format!("{public}\nsecret-key = {{ environment = \"a=b\" }}"),
+        &["`a=b` is not the name of an environment variable"],
+    );
+    let config =
+        read(&OURS.replacen("[checksums]", &format!("[packages.gpg]\n{public}\n[checksums]"), 1));
+    assert!(config.is_ok_and(|config| config.gpg().is_some_and(|gpg| gpg.required)));
+}
+
+#[test]
+fn a_key_for_packages_without_packages_is_a_mistake() {
+    let gpg = "[packages.gpg]\npublic-key = \"packaging/packages.asc\"\n[checksums]";
+    let text = OURS.replace("\"linux-deb\", \"linux-rpm\", ", "");
+    let text = text.replace("[bundles.linux-deb]\nformat = \"deb\"\n", "");
+    let text = text.replace("[bundles.linux-rpm]\nformat = \"rpm\"\n", "");
+    let report = read(&text.replacen("[checksums]", gpg, 1)).unwrap_err();
+    let found: Vec<_> = report.diagnostics().iter().map(|mistake| &*mistake.message).collect();
+    assert_eq!(found, ["no bundle is a Debian or RPM package, and only these are signed"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 pub mod codesign;
 pub mod development;
+pub mod gpg;
 mod keygen;
 mod secret;
 

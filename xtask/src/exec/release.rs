@@ -61,6 +61,7 @@ pub(super) fn manifest(
         signed_by: if head.development { SignedBy::Development } else { SignedBy::Release },
         stub: head.stub,
         code_signed: !head.code_signed.is_empty(),
+        packages_signed: head.packages_signed,
         commit: Commit {
             hash: head.commit.hash.clone(),
             time: rfc3339(head.commit.time),

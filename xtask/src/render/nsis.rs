@@ -20,6 +20,7 @@ use crate::config::model::{
 use crate::facts::Facts;
 use parameter::Parameter;
 use serde::Serialize;
+use sha1::{Digest, Sha1};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -130,9 +131,9 @@ struct ServiceView {
     check: Vec<String>,
     health: Vec<String>,
     /// Account name as `CreateServiceW` takes it.
-    account: &'static str,
+    account: String,
     /// The account in a security descriptor string.
-    account_sid: &'static str,
+    account_sid: String,
     /// `SERVICE_AUTO_START` or `SERVICE_DEMAND_START`.
     start_type: u8,
     /// 1 if it is started once it is installed, else 0.
@@ -196,11 +197,8 @@ fn installer_view(
         program: product.program(target.system),
         configuration: config.configuration.file_name.clone(),
         license: beside(&product.license_file),
-        icon: product
-            .icon
-            .as_deref()
-            .map(beside)
-            .expect("a declaration with an installer and no icon is refused"),
+        // Without one the declaration is refused, and the templates are looked at all the same.
+        icon: product.icon.as_deref().map(beside).unwrap_or_default(),
         files: payload.iter().filter(extra).map(|file| file.name.clone()).collect(),
         port,
         service: service_view(config),
@@ -213,10 +211,14 @@ fn installer_view(
 
 fn service_view(config: &Config) -> ServiceView {
     let service = &config.service;
+    let known = |account: &str, sid: &str| (account.to_owned(), sid.to_owned());
     let (account, account_sid) = match service.account {
-        WindowsAccount::LocalService => (r"NT AUTHORITY\LocalService", "LS"),
-        WindowsAccount::NetworkService => (r"NT AUTHORITY\NetworkService", "NS"),
-        WindowsAccount::LocalSystem => ("LocalSystem", "SY"),
+        WindowsAccount::Virtual => {
+            (format!(r"NT SERVICE\{}", service.name), service_sid(&service.name))
+        }
+        WindowsAccount::LocalService => known(r"NT AUTHORITY\LocalService", "LS"),
+        WindowsAccount::NetworkService => known(r"NT AUTHORITY\NetworkService", "NS"),
+        WindowsAccount::LocalSystem => known("LocalSystem", "SY"),
     };
     let (automatic, delayed) = match service.start {
         WindowsStart::Automatic => (true, false),
@@ -242,6 +244,20 @@ fn service_view(config: &Config) -> ServiceView {
         start_timeout_ms: with_margin(service.start_timeout),
         stop_timeout_ms: with_margin(service.stop_timeout),
     }
+}
+
+/// The security identifier of a service: five numbers out of the SHA-1 of its name in capitals, as UTF-16 (the Win32
+/// reference of `RtlCreateServiceSid`; `sc showsid` prints it). Known before there is such a service, so that files can be
+/// granted to it first.
+fn service_sid(name: &str) -> String {
+    let upper = name.to_ascii_uppercase();
+    let bytes: Vec<u8> = upper.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let digest = Sha1::digest(&bytes);
+    let words = digest.chunks_exact(4).map(|word| {
+        let word = word.try_into().expect("a chunk of four bytes");
+        format!("-{}", u32::from_le_bytes(word))
+    });
+    format!("S-1-5-80{}", words.collect::<String>())
 }
 
 /// The setup waits a little longer than the service may take, so that the service's own deadline is what is seen.
@@ -271,4 +287,15 @@ fn installer_bundle(target: &Target) -> Option<&Bundle> {
 
 fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identifier_of_a_service_is_the_one_windows_computes() {
+        let expected = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
+        assert_eq!(service_sid("TrustedInstaller"), expected);
+    }
 }

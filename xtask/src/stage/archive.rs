@@ -1,6 +1,6 @@
 //! Stage "archive": the bundles of each target, its debug symbols, and the Prometheus configuration.
 
-use super::{Draft, installer, package, text_location};
+use super::{Draft, gpg, installer, package, text_location};
 use crate::config::model::{Bundle, Format, System, Target};
 use crate::manifest::ArtifactKind;
 use crate::plan::{Action, Artifact, Contents, Location, Member, Stage, Step};
@@ -127,14 +127,16 @@ pub(super) fn push(
         target: target.map(|target| target.triple.clone()),
     };
     let file = Location::Release(artifact.name.clone());
+    let packed = gpg::packed(draft, format, &artifact.name);
     draft.steps.push(Step {
         id: format!("archive/{}", artifact.name),
         stage: Stage::Archive,
         target: artifact.target.clone(),
         inputs: members.iter().map(|member| member.source.clone()).collect(),
-        outputs: vec![file.clone()],
+        outputs: vec![packed.clone()],
         action: Action::Archive { format, members: members.clone(), epoch: draft.facts.epoch },
     });
+    gpg::add_rpm(draft, target, packed, file.clone());
     draft.add_artifact(Contents { artifact, file, members });
 }
 

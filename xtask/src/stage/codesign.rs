@@ -3,7 +3,7 @@
 //! The program is signed before anything carries it, the uninstaller while the installer is compiled, the installer last.
 
 use super::Draft;
-use crate::config::model::{Signer, System, Target};
+use crate::config::model::{Gpg, Signer, System, Target};
 use crate::plan::{Action, CodeSigned, Codesign, Codesigning, Location, Stage, Step};
 
 /// How the programs of a target are code-signed, if they are.
@@ -15,7 +15,10 @@ pub(super) fn how(draft: &Draft<'_>, target: &Target) -> Option<Codesigning> {
     let removed = match declared.signer {
         Signer::Osslsigncode { .. } | Signer::Signtool { .. } => draft.config.secret_variables(),
         // A command takes its own secrets from the environment.
-        Signer::Command { .. } => draft.config.signing.variables().map(str::to_owned).collect(),
+        Signer::Command { .. } => {
+            let gpg = draft.config.gpg().into_iter().flat_map(Gpg::variables);
+            draft.config.signing.variables().chain(gpg).map(str::to_owned).collect()
+        }
     };
     Some(Codesigning {
         declared: declared.clone(),

@@ -1,6 +1,6 @@
 //! Stages "manifest", "checksum", "sign", "verify" and "publish": what turns files into a release.
 
-use super::{Draft, codesign};
+use super::{Draft, codesign, gpg};
 use crate::config::model::Signing;
 use crate::manifest::{self, ArtifactKind};
 use crate::plan::{Action, Artifact, Location, ManifestHead, Stage, Step};
@@ -57,6 +57,7 @@ fn add_manifest(draft: &mut Draft<'_>) {
         algorithms: draft.config.algorithms.clone(),
         contents: draft.contents.clone(),
         code_signed: codesign::signed(draft),
+        packages_signed: gpg::signs(draft),
     };
     let members = head.contents.iter().flat_map(|contents| &contents.members);
     let mut inputs: Vec<_> = head.contents.iter().map(|contents| contents.file.clone()).collect();
@@ -87,7 +88,13 @@ fn general(name: String, kind: ArtifactKind) -> Artifact {
     Artifact { name, kind, target: None }
 }
 
-fn step(stage: Stage, about: &str, inputs: Vec<Location>, output: &str, action: Action) -> Step {
+pub(super) fn step(
+    stage: Stage,
+    about: &str,
+    inputs: Vec<Location>,
+    output: &str,
+    action: Action,
+) -> Step {
     let outputs = vec![Location::Release(output.to_owned())];
     Step { id: format!("{stage}/{about}"), stage, target: None, inputs, outputs, action }
 }

@@ -4,7 +4,8 @@
 
 use super::*;
 use crate::config;
-use crate::config::model::{Codesign, CodesignKey, File, Format, Secret, Signer};
+use crate::config::model::{Codesign, CodesignKey, File, Format, Gpg, Secret, Signer};
+use crate::manifest::ArtifactKind;
 use crate::plan::{Action, Stage};
 use crate::render::documents;
 use crate::render::tests::fixture::{self, Everything};
@@ -50,6 +51,19 @@ fn code_signed() -> Config {
     Config { codesign: Some(codesign), ..fixture::config() }
 }
 
+/// The same, with a key that signs its packages as well.
+fn packages_signed() -> Config {
+    let mut config = code_signed();
+    let packages = config.packages.as_mut().expect("the fixture has packages");
+    packages.gpg = Some(Gpg {
+        required: true,
+        public_key: "packaging/packages.asc".to_owned(),
+        secret_key: Some(Secret::Environment("GPG_KEY".to_owned())),
+        password: Some(Secret::Environment("GPG_PASSWORD".to_owned())),
+    });
+    config
+}
+
 fn stub() -> Selection {
     Selection { stub: true, ..Selection::default() }
 }
@@ -60,7 +74,7 @@ fn only(triple: &str) -> Selection {
 
 /// Plans of each kind.
 fn plans() -> Vec<Plan> {
-    let configs = [fixture::config(), own_declaration(), code_signed()];
+    let configs = [fixture::config(), own_declaration(), code_signed(), packages_signed()];
     let selections = [Selection::default(), stub(), only(WINDOWS), only(LINUX)];
     let plan = |config, selection| planned(config, &facts(), selection).unwrap();
     configs
@@ -94,6 +108,7 @@ fn a_plan_prints_one_line_a_step() {
     check_golden(&fixture::config(), &Selection::default(), "release.txt");
     check_golden(&fixture::config(), &stub(), "stub.txt");
     check_golden(&code_signed(), &only(WINDOWS), "code-signed.txt");
+    check_golden(&packages_signed(), &only(LINUX), "packages-signed.txt");
 }
 
 #[test]
@@ -126,6 +141,8 @@ fn what_an_action_reads_is_among_the_inputs_of_its_step() {
                     members.iter().map(|member| &member.source).collect()
                 }
                 Action::Codesign(codesign) => vec![&codesign.unsigned],
+                Action::SignRpm { unsigned: signed, .. }
+                | Action::SignIndex { index: signed, .. } => vec![signed],
                 Action::Manifest(head) => {
                     let members = head.contents.iter().flat_map(|contents| &contents.members);
                     let files = head.contents.iter().map(|contents| &contents.file);
@@ -139,6 +156,7 @@ fn what_an_action_reads_is_among_the_inputs_of_its_step() {
                 | Action::Stub
                 | Action::Write { .. }
                 | Action::Compress
+                | Action::IndexDebs
                 | Action::Checksum { .. }
                 | Action::Sign { .. }
                 | Action::Verify
@@ -202,7 +220,10 @@ fn the_manifest_has_the_members_that_are_packed() {
                 }
                 Action::Manifest(head) => {
                     let archives = head.contents.iter().filter(|contents| {
-                        contents.artifact.kind != crate::manifest::ArtifactKind::Installer
+                        !matches!(
+                            contents.artifact.kind,
+                            ArtifactKind::Installer | ArtifactKind::Index
+                        )
                     });
                     stated.extend(
                         archives
@@ -218,6 +239,9 @@ fn the_manifest_has_the_members_that_are_packed() {
                 | Action::Write { .. }
                 | Action::Makensis { .. }
                 | Action::Compress
+                | Action::SignRpm { .. }
+                | Action::IndexDebs
+                | Action::SignIndex { .. }
                 | Action::Checksum { .. }
                 | Action::Sign { .. }
                 | Action::Verify
@@ -267,12 +291,13 @@ fn another_option_of_signing_makes_another_step_and_a_linux_program_is_never_sig
 
 #[test]
 fn no_compiler_sees_the_variables_with_secrets() {
-    let plan = planned(&code_signed(), &facts(), &Selection::default()).unwrap();
+    let plan = planned(&packages_signed(), &facts(), &Selection::default()).unwrap();
     let mut seen = 0;
     for step in &plan.steps {
         if let Action::Cargo(build) = &step.action {
             let removed = |name: &str| build.removed.iter().any(|removed| removed == name);
             assert!(removed("CODESIGN_PKCS12") && removed("CODESIGN_PASSWORD"), "{}", step.id);
+            assert!(removed("GPG_KEY") && removed("GPG_PASSWORD"), "{}", step.id);
             seen += 1;
         }
     }

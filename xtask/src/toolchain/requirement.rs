@@ -123,6 +123,11 @@ pub fn signers(declared: &Codesign) -> Vec<Requirement> {
     all
 }
 
+/// What signs packages for their managers.
+pub fn package_signer() -> Requirement {
+    Requirement { need: Need::Release, ..gpg() }
+}
+
 /// What the toolkit uses beside compilers, on the given host.
 pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
     let mut all = vec![git()];
@@ -145,8 +150,13 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
             rpm(),
             rpmlint(),
             skopeo(),
+            podman(),
+            runc(),
             osslsigncode(),
             openssl(),
+            softhsm(),
+            pkcs11_engine(),
+            gpg(),
         ]);
         // The suite compiles C for Windows, whether or not the product does.
         all.extend(
@@ -327,6 +337,42 @@ fn openssl() -> Requirement {
     command("openssl", purpose, Need::Tests, &["openssl", "version"], packages)
 }
 
+fn softhsm() -> Requirement {
+    let packages = Packages { apt: Some("softhsm2"), dnf: Some("softhsm"), ..NONE };
+    let purpose = "a token with a key that signs in the tests";
+    let probe = &["softhsm2-util", "--version"];
+    command("softhsm2-util", purpose, Need::Tests, probe, packages)
+}
+
+fn pkcs11_engine() -> Requirement {
+    let packages =
+        Packages { apt: Some("libengine-pkcs11-openssl"), dnf: Some("openssl-pkcs11"), ..NONE };
+    let purpose = "reaching that token in the tests";
+    let mut tool = command("OpenSSL engine pkcs11", purpose, Need::Tests, &[], packages);
+    let folders = ["x86_64-linux-gnu/engines-3", "aarch64-linux-gnu/engines-3", "engines-3"];
+    let paths = folders.map(|folder| format!("/usr/lib/{folder}/pkcs11.so"));
+    tool.probe = Probe::Path(
+        paths.into_iter().chain(["/usr/lib64/engines-3/pkcs11.so".to_owned()]).collect(),
+    );
+    tool
+}
+
+fn gpg() -> Requirement {
+    let packages = Packages {
+        apt: Some("gnupg"),
+        dnf: Some("gnupg2"),
+        brew: Some("gnupg"),
+        choco: Some("gnupg"),
+        winget: Some("GnuPG.GnuPG"),
+        cargo: None,
+    };
+    let purpose = "signatures that apt and rpm check";
+    let mut tool = command("gpg", purpose, Need::Tests, &["gpg", "--version"], packages);
+    // The oldest with `--show-keys`.
+    tool.minimum = Some("2.2.8");
+    tool
+}
+
 fn minisign() -> Requirement {
     let packages = Packages {
         apt: Some("minisign"),
@@ -449,6 +495,18 @@ fn skopeo() -> Requirement {
     let packages = Packages { apt: Some("skopeo"), dnf: Some("skopeo"), ..NONE };
     let probe = &["skopeo", "--version"];
     command("skopeo", "reading the image as a registry does", Need::Tests, probe, packages)
+}
+
+fn podman() -> Requirement {
+    let packages = Packages { apt: Some("podman"), dnf: Some("podman"), ..NONE };
+    let probe = &["podman", "--version"];
+    command("podman", "running the image in the tests", Need::Tests, probe, packages)
+}
+
+fn runc() -> Requirement {
+    let packages = Packages { apt: Some("runc"), dnf: Some("runc"), ..NONE };
+    let probe = &["runc", "--version"];
+    command("runc", "running the image in the tests", Need::Tests, probe, packages)
 }
 
 fn strace() -> Requirement {

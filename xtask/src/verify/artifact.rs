@@ -1,6 +1,6 @@
 //! One artifact against what the manifest says of it: size, digests, and every file inside.
 
-use super::{Finding, Found, code_signed};
+use super::{Finding, Found, code_signed, packages_signed};
 use crate::archive::{self, ArchiveError, Member};
 use crate::checksum;
 use crate::config::model::{Algorithm, Format};
@@ -52,12 +52,18 @@ fn examine(
         return Ok(vec![changed(artifact, manifest, &digests)]);
     }
     Ok(match (format, packed) {
-        (Some(format), Some(bytes)) if unpack => contents(artifact, format, &bytes),
+        (Some(format), Some(bytes)) if unpack => {
+            let mut findings = contents(artifact, format, &bytes);
+            findings.extend(packages_signed::check(manifest, name, format, &bytes));
+            findings
+        }
         (Some(_), _) => Vec::new(),
         (None, Some(bytes)) if is_code_signed => {
             code_signed::check(name, &bytes).into_iter().collect()
         }
-        (None, _) if artifact.kind == ArtifactKind::Installer => Vec::new(),
+        (None, _) if matches!(artifact.kind, ArtifactKind::Installer | ArtifactKind::Index) => {
+            Vec::new()
+        }
         (None, _) => {
             let problem = format!("states that {name} is an archive, which its name does not say");
             vec![Finding::new(FILE_NAME, problem)]
@@ -176,6 +182,7 @@ fn format(artifact: &ManifestArtifact) -> Option<Format> {
         | ArtifactKind::Symbols
         | ArtifactKind::Prometheus => {}
         ArtifactKind::Installer
+        | ArtifactKind::Index
         | ArtifactKind::Manifest
         | ArtifactKind::Checksums
         | ArtifactKind::Signature => {

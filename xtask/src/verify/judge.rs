@@ -1,7 +1,8 @@
 //! Compares a snapshot with what was signed. Pure but for reading the artifacts that the manifest vouches for.
 
 use super::{
-    Finding, Found, Options, Snapshot, Verified, artifact, checksums, code_signed, names, signed,
+    Finding, Found, Options, Snapshot, Verified, artifact, checksums, code_signed, names,
+    packages_signed, signed,
 };
 use crate::checksum::is_base_name;
 use crate::config::model::Algorithm;
@@ -162,7 +163,8 @@ fn consistency(manifest: &Manifest) -> Vec<Finding> {
         if !seen.insert(name) {
             wrong(format!("lists {name} twice"));
         }
-        if !is_base_name(name) || !name.starts_with(&prefix) {
+        let is_index = *kind == ArtifactKind::Index && packages_signed::INDEX.contains(&&**name);
+        if !is_base_name(name) || !name.starts_with(&prefix) && !is_index {
             wrong(format!(
                 "lists {name:?}, which is not the name of a file of this release: {prefix}…"
             ));
@@ -182,6 +184,7 @@ fn consistency(manifest: &Manifest) -> Vec<Finding> {
         }
     }
     findings.extend(code_signed::consistency(manifest));
+    findings.extend(packages_signed::consistency(manifest));
     findings.extend(artifact::can_unpack(manifest).err());
     findings
 }

@@ -84,6 +84,8 @@ pub struct Verified {
     pub stub: bool,
     /// Whether the Windows programs carry Authenticode signatures.
     pub code_signed: bool,
+    /// Whether RPM packages carry OpenPGP signatures, and an index of Debian packages does.
+    pub packages_signed: bool,
     /// The commit it was made from.
     pub commit: Commit,
     /// Base names of the files that were checked.
@@ -101,6 +103,7 @@ impl Verified {
             signed_by: manifest.signed_by,
             stub: manifest.stub,
             code_signed: manifest.code_signed,
+            packages_signed: manifest.packages_signed,
             commit: manifest.commit.clone(),
             files,
         }
@@ -132,6 +135,9 @@ impl fmt::Display for Verified {
         writeln!(f, "  key     {key_id} ({origin})")?;
         if self.code_signed {
             writeln!(f, "  code    signed for Windows (osslsigncode verify, signtool verify)")?;
+        }
+        if self.packages_signed {
+            writeln!(f, "  package signed for apt and rpm (InRelease, rpmkeys --checksig)")?;
         }
         write!(f, "  commit  {hash} of {time}")
     }

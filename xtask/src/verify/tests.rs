@@ -9,8 +9,9 @@ mod made;
 mod replay;
 
 use super::*;
-use crate::config::model::Algorithm;
-use crate::manifest::{ArtifactKind, Manifest, ManifestFile, SignedBy};
+use crate::archive::{self, Entry, rpm};
+use crate::config::model::{Algorithm, Format};
+use crate::manifest::{ArtifactKind, FILE_NAME, Manifest, ManifestFile, SignedBy};
 use crate::signature::SUFFIX;
 use made::{Files, Maker, PROMETHEUS, SETUP, TAR, ZIP};
 use proptest::prelude::*;
@@ -387,6 +388,47 @@ fn a_manifest_says_of_every_file_whether_it_is_code_signed() {
         artifacts.for_each(|artifact| drop(artifact.unsigned_digests.pop_first()));
     });
     assert!(found[0].contains("does not state every unsigned digest"), "{found:?}");
+}
+
+/// A release's manifest whose first artifacts have these names.
+fn manifest_of(names: &[&str], packages_signed: bool) -> Manifest {
+    let files = Maker::new().release("1.2.3");
+    let mut manifest = Manifest::parse(&files[FILE_NAME]).unwrap();
+    for (artifact, name) in manifest.artifacts.iter_mut().zip(names) {
+        artifact.name = (*name).to_owned();
+    }
+    manifest.packages_signed = packages_signed;
+    manifest
+}
+
+#[test]
+fn a_release_whose_packages_are_signed_has_what_apt_checks() {
+    let check = |names: &[&str], signed: bool| {
+        packages_signed::consistency(&manifest_of(names, signed)).map(|finding| finding.problem)
+    };
+    assert_eq!(check(&["a.deb"], false), None);
+    assert_eq!(check(&["a.rpm"], true), None);
+    assert_eq!(check(&["a.deb", "Packages", "InRelease"], true), None);
+    let lacks = Some("says that packages are signed, but lists no InRelease".to_owned());
+    assert_eq!(check(&["a.deb", "Packages"], true), lacks);
+}
+
+#[test]
+fn an_rpm_package_is_signed_where_the_release_says_so_and_nowhere_else() {
+    let preamble = "Name: node\nVersion: 1\nRelease: 1\nArchitecture: x86_64\nSummary: s\nLicense: MIT\n\
+                    Vendor: A\nPackager: A\nURL: https://a.example/\n\nAll day.\n";
+    let entry = Entry { path: "RPM/preamble", mode: 0o644, contents: preamble.as_bytes() };
+    let unsigned = archive::pack(Format::Rpm, &[entry], made::EPOCH).unwrap();
+    let signed = rpm::with_signature(&unsigned, &[0x88, 3, 4, 0, 1]).unwrap();
+    let check = |says: bool, package: &[u8]| {
+        let manifest = manifest_of(&["a.rpm"], says);
+        let found = packages_signed::check(&manifest, "a.rpm", Format::Rpm, package);
+        found.map(|finding| finding.problem)
+    };
+    assert_eq!(check(true, &signed), None);
+    assert_eq!(check(false, &unsigned), None);
+    assert!(check(true, &unsigned).is_some_and(|problem| problem.contains("carries no signature")));
+    assert!(check(false, &signed).is_some_and(|problem| problem.contains("does not say")));
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(super) enum Value {
     Texts(Vec<String>),
     /// One text, in the language that the header's first table names.
     Translated(String),
+    /// Bytes that are no text.
+    Bytes(Vec<u8>),
 }
 
 /// Types of values, as the index names them.
@@ -38,6 +40,8 @@ const TEXT: u32 = 6;
 const BYTES: u32 = 7;
 const TEXTS: u32 = 8;
 const TRANSLATED: u32 = 9;
+/// The regions of a header of signatures and of the other one.
+const REGIONS: [Tag; 2] = [62, 63];
 
 /// Values by tag, in ascending order of tags.
 pub(super) struct Header {
@@ -49,6 +53,12 @@ impl Header {
     pub(super) fn new(region: Tag, mut values: Vec<(Tag, Value)>) -> Self {
         values.sort_by_key(|(tag, _)| *tag);
         Self { region, values }
+    }
+
+    /// The header with one more value.
+    pub(super) fn with(mut self, region: Tag, tag: Tag, value: Value) -> Self {
+        self.values.push((tag, value));
+        Self::new(region, self.values)
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
@@ -74,8 +84,8 @@ impl Header {
         bytes
     }
 
-    /// Reads the texts and numbers at the beginning of some bytes, and how many bytes the header has. What else there is
-    /// is found by writing it again.
+    /// Reads the texts, numbers and bytes at the beginning of some bytes, and how many bytes the header has. What else
+    /// there is is found by writing it again.
     pub(super) fn parse(bytes: &[u8]) -> Result<(Self, usize), ArchiveError> {
         let broken = || ArchiveError::malformed("it has a header that is none");
         let rest = bytes.strip_prefix(&MAGIC).ok_or_else(broken)?;
@@ -83,7 +93,7 @@ impl Header {
             let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
             word.map(u32::from_be_bytes).ok_or_else(broken)
         };
-        let length = |at| word(at, rest).map(|value| usize::try_from(value).unwrap_or(usize::MAX));
+        let length = |at| word(at, rest).map(size);
         let (entries, store_length) = (length(0)?, length(4)?);
         if entries > ENTRIES_MAX || store_length > STORE_BYTES_MAX {
             return Err(broken());
@@ -95,7 +105,8 @@ impl Header {
         let mut values = Vec::new();
         for entry in index.chunks_exact(ENTRY_BYTES) {
             let (tag, kind) = (word(0, entry)?, word(4, entry)?);
-            let offset = usize::try_from(word(8, entry)?).unwrap_or(usize::MAX);
+            let [offset, count] = [8, 12].map(|at| word(at, entry).map(size));
+            let (offset, count) = (offset?, count?);
             let value = store.get(offset..).ok_or_else(broken)?;
             if kind == TEXT || kind == TRANSLATED {
                 let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -103,6 +114,9 @@ impl Header {
                 values.push((tag, Value::Text(text)));
             } else if kind == NUMBERS {
                 values.push((tag, Value::Numbers(vec![word(0, value)?])));
+            } else if kind == BYTES && !REGIONS.contains(&tag) {
+                let bytes = value.get(..count).ok_or_else(broken)?;
+                values.push((tag, Value::Bytes(bytes.to_vec())));
             }
         }
         Ok((Self { region: 0, values }, end))
@@ -114,6 +128,19 @@ impl Header {
             Value::Text(_)
             | Value::Texts(_)
             | Value::Translated(_)
+            | Value::Bytes(_)
+            | Value::Halves(_)
+            | Value::Numbers(_) => None,
+        })
+    }
+
+    pub(super) fn bytes(&self, wanted: Tag) -> Option<&[u8]> {
+        self.values.iter().find_map(|(tag, value)| match value {
+            Value::Bytes(bytes) if *tag == wanted => Some(bytes.as_slice()),
+            Value::Text(_)
+            | Value::Texts(_)
+            | Value::Translated(_)
+            | Value::Bytes(_)
             | Value::Halves(_)
             | Value::Numbers(_) => None,
         })
@@ -126,10 +153,15 @@ impl Header {
             Value::Text(_)
             | Value::Texts(_)
             | Value::Translated(_)
+            | Value::Bytes(_)
             | Value::Halves(_)
             | Value::Numbers(_) => None,
         })
     }
+}
+
+fn size(word: u32) -> usize {
+    usize::try_from(word).unwrap_or(usize::MAX)
 }
 
 fn entry(fields: [u32; 4]) -> impl Iterator<Item = u8> {
@@ -145,6 +177,7 @@ impl Value {
             Self::Text(_) => (TEXT, 1),
             Self::Texts(values) => (TEXTS, super::number(values.len())),
             Self::Translated(_) => (TRANSLATED, 1),
+            Self::Bytes(bytes) => (BYTES, super::number(bytes.len())),
         }
     }
 
@@ -152,7 +185,7 @@ impl Value {
         match self {
             Self::Halves(_) => 2,
             Self::Numbers(_) => 4,
-            Self::Text(_) | Self::Texts(_) | Self::Translated(_) => 1,
+            Self::Text(_) | Self::Texts(_) | Self::Translated(_) | Self::Bytes(_) => 1,
         }
     }
 
@@ -168,6 +201,7 @@ impl Value {
             Self::Texts(texts) => {
                 store.extend(texts.iter().flat_map(|text| text.bytes().chain([0])));
             }
+            Self::Bytes(bytes) => store.extend_from_slice(bytes),
         }
     }
 }

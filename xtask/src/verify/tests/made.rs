@@ -81,6 +81,7 @@ impl Maker {
             signed_by: self.signed_by,
             stub: false,
             code_signed: false,
+            packages_signed: false,
             commit: Commit {
                 hash: "0123456789abcdef".to_owned(),
                 time: "2023-11-14T22:13:20Z".to_owned(),

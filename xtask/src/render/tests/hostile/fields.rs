@@ -194,12 +194,13 @@ fn change_target(target: Target, f: Change) -> Target {
 }
 
 fn change_packages(packages: Packages, f: Change) -> Packages {
-    let Packages { contact, license, details, section } = packages;
+    let Packages { contact, license, details, section, gpg } = packages;
     Packages {
         contact: f("packages.contact", contact),
         license: f("packages.license", license),
         details: f("packages.details", details),
         section: f("packages.section", section),
+        gpg,
     }
 }
 
