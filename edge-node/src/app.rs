@@ -6,20 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::running::Running;
+use crate::Failure;
 use crate::admin::{self, Guard};
-use crate::config::{Config, Shutdown};
+use crate::config::{Config, DataListener, Listener, Shutdown};
 use crate::exit::Exit;
-use crate::gateway;
+use crate::gateway::{Gateway, Material};
 use crate::host::{Ask, Herald, Stop, Watchdog};
-use crate::listener::{self, BindError, Bound, Cut, LAST_CALL, Serving};
+use crate::listener::routed::Routed;
+use crate::listener::{self, Answer, Bound, Cut, LAST_CALL, Serving};
 use crate::observe::event_log::EventId;
 use crate::observe::logs::{Level, Logs};
-use crate::observe::metrics::{HttpMetrics, Metrics};
+use crate::observe::metrics::Metrics;
 use crate::phase::{Event, Phase};
 use crate::probe::Own;
 use crate::reload;
@@ -36,7 +38,7 @@ const RELOADS_MAX: usize = 8;
 pub struct App {
     config: Config,
     path: PathBuf,
-    data: Bound,
+    data: Vec<Bound>,
     admin: Bound,
     parts: Parts,
     requests: mpsc::Receiver<reload::Request>,
@@ -44,19 +46,22 @@ pub struct App {
 
 /// What listeners are served with, whenever they are bound.
 struct Parts {
-    data_routes: Router,
+    gateway: Gateway,
     metrics: Arc<Metrics>,
     phases: watch::Receiver<Phase>,
     requests: mpsc::Sender<reload::Request>,
     path: Arc<Path>,
+    /// The limits of the admin listener.
+    admin_limits: watch::Sender<Listener>,
     own: Own,
     logs: Logs,
 }
 
 impl Parts {
-    fn serve_data(&self, bound: Bound) -> Serving {
-        let routes = self.data_routes.clone();
-        self.serve(bound, routes)
+    /// Serves a data listener, which the gateway knows.
+    fn serve_data(&self, bound: Bound) -> Option<Serving> {
+        let answer = self.gateway.answer(bound.name())?;
+        Some(self.serve(bound, answer))
     }
 
     fn serve_admin(&self, bound: Bound) -> Serving {
@@ -71,16 +76,18 @@ impl Parts {
                 logs: self.logs.clone(),
             },
         );
-        self.serve(bound, routes)
+        let limits = self.admin_limits.subscribe();
+        let routed = Routed::new(bound.name(), routes, limits, &self.logs);
+        self.serve(bound, routed)
     }
 
-    fn serve(&self, bound: Bound, routes: Router) -> Serving {
+    fn serve(&self, bound: Bound, answer: Box<dyn Answer>) -> Serving {
         self.logs
             .record(Level::Info, "app", "listening")
             .field("listener", bound.name())
             .field("address", bound.address())
             .emit();
-        bound.serve(routes, &self.metrics.http(), &self.own, &self.logs)
+        bound.serve(answer, &self.metrics.http(), &self.own, &self.logs)
     }
 }
 
@@ -90,36 +97,29 @@ impl App {
     /// `path` is where a reload reads the config again.
     ///
     /// # Errors
-    /// The first listener that cannot be bound.
+    /// The first listener that cannot be bound, or when the system refuses a thread.
     pub fn build(
         path: &Path,
         config: &Config,
+        material: &Material,
         phases: watch::Receiver<Phase>,
         logs: &Logs,
-    ) -> Result<Self, BindError> {
-        Self::build_with(path, config, phases, logs, gateway::routes)
-    }
-
-    /// [`App::build`] with other routes behind the data listener, for tests.
-    fn build_with(
-        path: &Path,
-        config: &Config,
-        phases: watch::Receiver<Phase>,
-        logs: &Logs,
-        data_routes: impl FnOnce(&Arc<str>, &HttpMetrics, watch::Receiver<Phase>) -> Router,
-    ) -> Result<Self, BindError> {
+    ) -> Result<Self, Failure> {
         let mut metrics = Metrics::new(logs.dropped());
         metrics.add_logs(&logs.counters());
         let metrics = Arc::new(metrics);
-        let data = listener::bind("data", &config.listeners.data[0].listener)?;
+        let bind = |data: &DataListener| listener::bind(&data.name, &data.listener);
+        let data = config.listeners.data.iter().map(bind).collect::<Result<_, _>>()?;
         let admin = listener::bind("admin", &config.listeners.admin)?;
         let (sender, requests) = mpsc::channel(RELOADS_MAX);
         let parts = Parts {
-            data_routes: data_routes(data.name(), &metrics.http(), phases.clone()),
+            gateway: Gateway::start(config, material, metrics.http(), logs)
+                .map_err(Failure::system("workers cannot be started"))?,
             metrics,
             phases,
             requests: sender,
             path: path.into(),
+            admin_limits: watch::Sender::new(config.listeners.admin.clone()),
             own: Own::default(),
             logs: logs.clone(),
         };
@@ -137,7 +137,8 @@ impl App {
         watchdog: Option<Watchdog>,
     ) -> Exit {
         let Self { config, path, data, admin, parts, mut requests } = self;
-        let (data, admin) = (parts.serve_data(data), parts.serve_admin(admin));
+        let data = data.into_iter().filter_map(|bound| parts.serve_data(bound)).collect();
+        let admin = parts.serve_admin(admin);
         let logs = parts.logs.clone();
         let mut running = Running::new(config, path, data, admin, parts);
         let _probing = running.probe_for(watchdog);
@@ -176,30 +177,30 @@ async fn next_stop(asks: &mut mpsc::Receiver<Ask>) -> Option<Stop> {
     }
 }
 
-/// Lets watchers of `/readyz` go away, then drains the data listener, and last the admin
+/// Lets watchers of `/readyz` go away, then drains the data listeners, and last the admin
 /// listener, which tells of all that until its end.
 async fn drain(running: Running, logs: &Logs) {
     running.probe_admin_only();
-    let Running { config, data, admin, retiring, .. } = running;
+    // The gateway's threads live until the end.
+    let Running { config, data, admin, retiring, parts: _parts, .. } = running;
     let Shutdown { unready_wait, drain_timeout } = config.shutdown;
     // New connections are still taken, and left again with their first answer.
-    data.leave();
+    data.iter().for_each(Serving::leave);
     tokio::time::sleep(unready_wait).await;
     let retired = Running::join_retiring(retiring, Instant::now() + drain_timeout);
-    tokio::join!(drain_and_tell("data", data, LAST_CALL, drain_timeout, logs), retired);
+    let mut draining: JoinSet<()> = data
+        .into_iter()
+        .map(|data| drain_and_tell(data, LAST_CALL, drain_timeout, logs.clone()))
+        .collect();
+    let drained = async { while draining.join_next().await.is_some() {} };
+    tokio::join!(drained, retired);
     // A scraper that reads too slowly is no reason to stop late.
     let _ = admin.drain(Duration::ZERO, ADMIN_DRAIN).await;
 }
 
 /// Drains a listener and says what came of it.
-async fn drain_and_tell(
-    name: &str,
-    serving: Serving,
-    last_call: Duration,
-    timeout: Duration,
-    logs: &Logs,
-) {
-    let start = Instant::now();
+async fn drain_and_tell(serving: Serving, last_call: Duration, timeout: Duration, logs: Logs) {
+    let (start, name) = (Instant::now(), Arc::clone(serving.name()));
     match serving.drain(last_call, timeout).await {
         Ok(()) => logs
             .record(Level::Info, "app", "drained")

@@ -67,7 +67,7 @@ pub fn failure_json(failure: &Failure) -> Value {
         Failure::Bind(error) => json!([{
             "severity": "error", "message": error.to_string(), "help": error.help(),
         }]),
-        Failure::LogFile(_) | Failure::System { .. } => {
+        Failure::LogFile(_) | Failure::Tls(_) | Failure::System { .. } => {
             json!([{ "severity": "error", "message": failure.to_string() }])
         }
     }
@@ -83,7 +83,10 @@ pub fn failure_text(failure: &Failure, is_colored: bool) -> String {
     match failure {
         Failure::Config(LoadError::Mistakes(report)) => report.render(is_colored),
         Failure::Bind(error) => format!("error: {error}\n  help: {}\n", error.help()),
-        Failure::Config(LoadError::Read { .. }) | Failure::LogFile(_) | Failure::System { .. } => {
+        Failure::Config(LoadError::Read { .. })
+        | Failure::LogFile(_)
+        | Failure::Tls(_)
+        | Failure::System { .. } => {
             format!("error: {failure}\n")
         }
     }

@@ -1,0 +1,290 @@
+//! The config at work: what each listener knows of routes and pools, exchanged whole by a reload.
+//! A request runs on the one that was in force at its head.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::client::Connector;
+use super::limits::{Limiter, Share, Shares};
+use super::table::Table;
+use crate::config::{self, Config, DataListener};
+use crate::observe::metrics::{HttpMetrics, RouteMeters};
+use crate::tls::{self, TlsError};
+use crate::upstream;
+
+/// The route label of requests that match no route.
+const UNMATCHED: &str = "unmatched";
+
+/// A listener of the gateway, as its connections see it for as long as they live.
+pub struct Listening {
+    name: Arc<str>,
+    site: ArcSwap<Site>,
+    shares: Arc<Shares>,
+    is_paused: Arc<AtomicBool>,
+    pub refused: Refused,
+    pub in_flight: Gauge,
+    pub tunnels: Gauge,
+}
+
+/// What is refused because of a limit, by reason.
+pub struct Refused {
+    pub address_connections: Counter,
+    pub rate: Counter,
+    pub body_bytes: Counter,
+    pub body_rate: Counter,
+    pub clients: Counter,
+}
+
+/// What a listener does with requests, by the config in force.
+pub struct Site {
+    pub settings: DataListener,
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// None in a config without routes, in which `/` says who answers.
+    pub table: Option<Table<Entry>>,
+    pub root: RouteMeters,
+    pub unmatched: RouteMeters,
+    pub is_access_logged: bool,
+}
+
+/// A route of a listener.
+pub struct Entry {
+    pub route: Arc<RouteAtWork>,
+    pub meters: RouteMeters,
+}
+
+/// A route and what it needs.
+pub struct RouteAtWork {
+    pub settings: config::Route,
+    /// The pool it forwards to, if it forwards.
+    pub pool: Option<Arc<PoolAtWork>>,
+    pub limiter: Option<Arc<Limiter>>,
+}
+
+/// A pool and the way to its upstreams.
+pub struct PoolAtWork {
+    pub pool: Arc<upstream::Pool>,
+    pub connector: Arc<Connector>,
+    pub retries: Retries,
+}
+
+/// What came of retries.
+pub struct Retries {
+    pub success: Counter,
+    pub failure: Counter,
+    pub over_budget: Counter,
+}
+
+/// TLS read from the files that a config names.
+#[derive(Clone, Default)]
+pub struct Material {
+    pub listeners: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
+    pub pools: HashMap<Arc<str>, Arc<rustls::ClientConfig>>,
+}
+
+impl Material {
+    /// Reads the files; may block.
+    ///
+    /// # Errors
+    /// The first file that cannot be used.
+    pub fn read(config: &Config) -> Result<Self, TlsError> {
+        let mut material = Self::default();
+        for listener in &config.listeners.data {
+            if let Some(settings) = &listener.tls {
+                material.listeners.insert(Arc::clone(&listener.name), tls::server(settings)?);
+            }
+        }
+        for pool in &config.pools {
+            if let Some(settings) = &pool.tls {
+                let client = tls::client(settings, pool.protocol)?;
+                material.pools.insert(Arc::clone(&pool.name), client);
+            }
+        }
+        Ok(material)
+    }
+}
+
+/// All of a config at work, kept so that the next one finds what did not change.
+#[derive(Default)]
+pub struct Snapshot {
+    pub pools: HashMap<Arc<str>, Arc<PoolAtWork>>,
+    routes: HashMap<Arc<str>, Arc<RouteAtWork>>,
+}
+
+impl Snapshot {
+    /// Puts a config to work; what it shares with `previous` goes on.
+    pub fn new(
+        config: &Config,
+        material: &Material,
+        previous: &Self,
+        metrics: &HttpMetrics,
+    ) -> Self {
+        let pools: HashMap<_, _> = config
+            .pools
+            .iter()
+            .map(|settings| {
+                let previous = previous.pools.get(&settings.name);
+                let tls = material.pools.get(&settings.name);
+                let pool = PoolAtWork::new(settings, tls, previous, metrics);
+                (Arc::clone(&settings.name), Arc::new(pool))
+            })
+            .collect();
+        let routes = config.routes.iter().map(|settings| {
+            let previous = previous.routes.get(&settings.name);
+            let route = RouteAtWork::new(settings, &pools, previous.map(AsRef::as_ref));
+            (Arc::clone(&settings.name), Arc::new(route))
+        });
+        let routes = routes.collect();
+        Self { pools, routes }
+    }
+
+    /// What a listener does with requests.
+    pub fn site(
+        &self,
+        config: &Config,
+        settings: &DataListener,
+        material: &Material,
+        metrics: &HttpMetrics,
+    ) -> Site {
+        let name = &settings.name;
+        let entries = config.routes.iter().filter(|route| route.listeners.contains(name));
+        let entries = entries.filter_map(|route| {
+            let meters = metrics.meters(name, &route.name);
+            let entry = Entry { route: Arc::clone(self.routes.get(&route.name)?), meters };
+            Some((route.matcher.clone(), entry))
+        });
+        let has_routes = !config.routes.is_empty();
+        // A config with ambiguous routes is not loaded.
+        let table = has_routes.then(|| Table::new(entries.collect()).ok()).flatten();
+        Site {
+            settings: settings.clone(),
+            tls: material.listeners.get(name).cloned(),
+            table,
+            root: metrics.meters(name, &"/".into()),
+            unmatched: metrics.meters(name, &UNMATCHED.into()),
+            is_access_logged: config.log.access,
+        }
+    }
+}
+
+impl PoolAtWork {
+    fn new(
+        settings: &config::Pool,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+        previous: Option<&Arc<Self>>,
+        metrics: &HttpMetrics,
+    ) -> Self {
+        let unchanged = previous.filter(|previous| {
+            // Files that were read again may hold something else.
+            tls.is_none() && previous.pool.settings() == settings
+        });
+        let pool = match unchanged {
+            Some(unchanged) => Arc::clone(&unchanged.pool),
+            None => upstream::Pool::new(settings, previous.map(|previous| previous.pool.as_ref())),
+        };
+        let connector = match unchanged {
+            Some(unchanged) => Arc::clone(&unchanged.connector),
+            None => Arc::new(Connector::new(&pool, tls.cloned(), metrics)),
+        };
+        let retries = |outcome| metrics.retries(&settings.name, outcome);
+        let retries = Retries {
+            success: retries("success"),
+            failure: retries("failure"),
+            over_budget: retries("over-budget"),
+        };
+        Self { pool, connector, retries }
+    }
+}
+
+impl RouteAtWork {
+    fn new(
+        settings: &config::Route,
+        pools: &HashMap<Arc<str>, Arc<PoolAtWork>>,
+        previous: Option<&Self>,
+    ) -> Self {
+        let pool = match &settings.action {
+            config::Action::Forward(forward) => pools.get(&forward.pool).cloned(),
+            config::Action::Redirect(_)
+            | config::Action::Respond(_)
+            | config::Action::Files(_) => None,
+        };
+        let same = previous.filter(|previous| previous.settings.rate_limit == settings.rate_limit);
+        let limiter = match same {
+            Some(same) => same.limiter.clone(),
+            None => settings.rate_limit.as_ref().map(|limit| Arc::new(Limiter::new(limit))),
+        };
+        Self { settings: settings.clone(), pool, limiter }
+    }
+}
+
+impl Listening {
+    /// A listener with what it does at first.
+    pub fn new(
+        name: &Arc<str>,
+        site: Site,
+        is_paused: Arc<AtomicBool>,
+        metrics: &HttpMetrics,
+    ) -> Arc<Self> {
+        let refused = |reason| metrics.refused(name, reason);
+        Arc::new(Self {
+            name: Arc::clone(name),
+            site: ArcSwap::from_pointee(site),
+            shares: Arc::default(),
+            is_paused,
+            refused: Refused {
+                address_connections: refused("address-connections"),
+                rate: refused("rate"),
+                body_bytes: refused("body-bytes"),
+                body_rate: refused("body-rate"),
+                clients: refused("clients"),
+            },
+            in_flight: metrics.in_flight(name),
+            tunnels: metrics.tunnels(name),
+        })
+    }
+
+    /// Its name in the config.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// True while requests are refused for maintenance.
+    pub fn is_paused(&self) -> bool {
+        self.is_paused.load(Ordering::Relaxed)
+    }
+
+    /// What it does now.
+    pub fn site(&self) -> Arc<Site> {
+        self.site.load_full()
+    }
+
+    /// Sets what it does from the next request on.
+    pub fn exchange(&self, site: Site) {
+        self.site.store(Arc::new(site));
+    }
+
+    /// Takes one of an address's connections, where those are limited.
+    ///
+    /// # Errors
+    /// When it has as many as it may.
+    pub fn share(&self, address: IpAddr, is_own: bool) -> Result<Option<Share>, ()> {
+        let Some(max) = self.site.load().settings.connections_per_address_max else {
+            return Ok(None);
+        };
+        if is_own {
+            return Ok(None);
+        }
+        match self.shares.take(address, max) {
+            Some(share) => Ok(Some(share)),
+            None => {
+                self.refused.address_connections.inc();
+                Err(())
+            }
+        }
+    }
+}
