@@ -52,7 +52,7 @@ pub mod table;
 mod tunnel;
 mod workers;
 
-pub use snapshot::Material;
+pub use snapshot::{Material, UNMATCHED};
 
 /// The gateway at work.
 pub struct Gateway {
@@ -97,7 +97,7 @@ impl Gateway {
                 .value("workers", self.workers.handles().len())
                 .emit();
         }
-        let snapshot = Snapshot::new(config, material, &self.snapshot, &self.metrics);
+        let snapshot = Snapshot::new(config, material, &self.snapshot, &self.logs);
         for settings in &config.listeners.data {
             let site = snapshot.site(config, settings, material, &self.metrics);
             match self.listening.get(&settings.name) {

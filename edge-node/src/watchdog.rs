@@ -131,7 +131,9 @@ impl Probed {
         while let [first, ..] = stuck[..] {
             match turns.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(turned) => stuck.retain(|index| *index != turned),
-                Err(_elapsed) if first == 0 => return Err("the event loop does not turn".to_owned()),
+                Err(_elapsed) if first == 0 => {
+                    return Err("the event loop does not turn".to_owned());
+                }
                 Err(_elapsed) => {
                     return Err(format!("the event loop of worker {} does not turn", first - 1));
                 }

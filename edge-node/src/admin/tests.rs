@@ -179,7 +179,9 @@ fn refused() -> Outcome {
 
 #[tokio::test]
 async fn a_reload_says_what_changed() {
-    let applied = |changed: &[&'static str]| Ok(Applied { changed: changed.to_vec() });
+    let applied = |changed: &[&str]| {
+        Ok(Applied { changed: changed.iter().map(ToString::to_string).collect() })
+    };
     let answer = reload_with(post("/v1/reload"), "*/*", applied(&["shutdown", "log"])).await;
     assert_eq!((answer.0, answer.2.as_str()), (200, "reloaded, changed: shutdown, log\n"));
     let answer = reload_with(post("/v1/reload"), "*/*", applied(&[])).await;

@@ -98,9 +98,8 @@ impl Body for Answer {
             Content::Full(bytes) if bytes.is_empty() => None,
             Content::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
             Content::Passed(passed) => ready!(passed.poll_frame(context)),
-            Content::Other(body) => {
-                ready!(body.as_mut().poll_frame(context)).map(|frame| frame.map_err(BodyError::from))
-            }
+            Content::Other(body) => ready!(body.as_mut().poll_frame(context))
+                .map(|frame| frame.map_err(BodyError::from)),
         };
         if let (Some(exchange), Some(Ok(frame))) = (&mut self.exchange, &frame) {
             exchange.sent(frame.data_ref().map_or(0, bytes::Buf::remaining));
@@ -236,10 +235,7 @@ impl Sending {
 
     /// Waits for the client, as long as its rate allows; time that the upstream takes does not
     /// count.
-    fn wait(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.sleep.is_none() {
             self.waiting_since = Some(Instant::now());
             let patience = self.patience();

@@ -11,17 +11,16 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus_client::metrics::gauge::Gauge;
-use rustls::pki_types::ServerName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::connect::Tls;
 use super::body::Outbound;
 use super::connection::OnThisThread;
+use super::snapshot::PoolAtWork;
 use super::workers::Job;
-use crate::config::{Protocol, UpstreamAddress};
-use crate::observe::metrics::{HttpMetrics, Raised};
+use crate::config::Protocol;
+use crate::tls::server_name;
 use crate::upstream::{Pool, Upstream};
 
 mod connect;
@@ -50,8 +49,6 @@ pub struct Connector {
     protocol: Protocol,
     connect_timeout: Duration,
     idle_timeout: Duration,
-    pending_max: usize,
-    pending: AtomicUsize,
     destinations: Box<[Arc<Destination>]>,
 }
 
@@ -65,7 +62,6 @@ pub struct Destination {
     permits: Arc<Semaphore>,
     /// Requests that wait for a permit.
     waiting: AtomicUsize,
-    open: Gauge,
 }
 
 /// Why there is no connection.
@@ -87,33 +83,34 @@ pub enum ConnectFault {
 
 impl Connector {
     /// The way to the upstreams of `pool`.
-    pub fn new(pool: &Pool, tls: Option<Arc<rustls::ClientConfig>>, metrics: &HttpMetrics) -> Self {
+    pub fn new(pool: &Pool, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
         let settings = pool.settings();
-        let fixed = settings.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
         let is_http2 = settings.protocol == Protocol::Http2;
         let destination = |upstream: &Arc<Upstream>| {
             let label: Arc<str> = upstream.address().to_string().into();
-            let tls = tls.as_ref().and_then(|config| {
-                let name = server_name(upstream.address(), fixed)?;
-                Some(Tls { config: Arc::clone(config), name, is_http2 })
-            });
-            Arc::new(Destination {
+            let tls = match (&settings.tls, &tls) {
+                (Some(settings), Some(config)) => {
+                    // A config without a name to check is not loaded; nothing goes out in plain.
+                    let name = server_name(settings, upstream.address()).ok()?;
+                    Some(Tls { config: Arc::clone(config), name, is_http2 })
+                }
+                (Some(_), None) => return None,
+                (None, _) => None,
+            };
+            Some(Arc::new(Destination {
                 id: DESTINATIONS.fetch_add(1, Ordering::Relaxed),
                 upstream: Arc::clone(upstream),
                 tls,
                 permits: Arc::new(Semaphore::new(settings.connections_max)),
                 waiting: AtomicUsize::new(0),
-                open: metrics.upstream_connections(&settings.name, &label),
                 label,
-            })
+            }))
         };
         Self {
             protocol: settings.protocol,
             connect_timeout: settings.connect_timeout,
             idle_timeout: settings.idle_timeout,
-            pending_max: settings.pending_max,
-            pending: AtomicUsize::new(0),
-            destinations: pool.upstreams().iter().map(destination).collect(),
+            destinations: pool.upstreams().iter().filter_map(destination).collect(),
         }
     }
 
@@ -132,17 +129,6 @@ impl Destination {
     /// True if it is reached by TLS.
     pub fn is_secure(&self) -> bool {
         self.tls.is_some()
-    }
-}
-
-/// The name that an upstream's certificate must have.
-fn server_name(address: &UpstreamAddress, fixed: Option<&str>) -> Option<ServerName<'static>> {
-    match (fixed, address) {
-        (Some(fixed), _) => ServerName::try_from(fixed.to_owned()).ok(),
-        (None, UpstreamAddress::Socket(address)) => Some(ServerName::IpAddress(address.ip().into())),
-        (None, UpstreamAddress::Name(name, _)) => ServerName::try_from(name.to_string()).ok(),
-        // A config without a name for the certificate of a socket is not loaded.
-        (None, UpstreamAddress::Unix(_)) => ServerName::try_from("localhost").ok(),
     }
 }
 
@@ -207,8 +193,9 @@ impl Drop for Stream {
 struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> (Self, usize) {
-        (Self(count), count.fetch_add(1, Ordering::Relaxed))
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
     }
 }
 
@@ -235,13 +222,14 @@ impl Connections {
     /// When none can be had.
     pub async fn lease(
         &self,
-        connector: &Arc<Connector>,
+        pool: &PoolAtWork,
         destination: &Arc<Destination>,
         is_fresh: bool,
     ) -> Result<Lease, ConnectFault> {
+        let connector = &pool.connector;
         let shelf = self.shelf(connector, destination);
         match connector.protocol {
-            Protocol::Http1 => self.single(connector, shelf, is_fresh).await,
+            Protocol::Http1 => self.single(pool, shelf, is_fresh).await,
             Protocol::Http2 => shelf.stream(connector, is_fresh).await,
         }
     }
@@ -264,7 +252,7 @@ impl Connections {
 
     async fn single(
         &self,
-        connector: &Arc<Connector>,
+        pool: &PoolAtWork,
         shelf: Rc<Shelf>,
         is_fresh: bool,
     ) -> Result<Lease, ConnectFault> {
@@ -277,29 +265,22 @@ impl Connections {
         let permits = Arc::clone(&shelf.destination.permits);
         let permit = match permits.try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_none) => match self.wait(connector, &shelf).await? {
+            Err(_none) => match self.wait(&pool.pool, &shelf).await? {
                 Free::Permit(permit) => permit,
                 Free::Connection(sender) => {
                     return Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: true });
                 }
             },
         };
-        let sender = shelf.open_single(connector, permit).await?;
+        let sender = shelf.open_single(&pool.connector, permit).await?;
         Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: false })
     }
 
     /// Waits for a connection of this worker, or for the right to open one.
-    async fn wait(
-        &self,
-        connector: &Arc<Connector>,
-        shelf: &Rc<Shelf>,
-    ) -> Result<Free, ConnectFault> {
-        let (_pending, before) = Counted::new(&connector.pending);
-        if before >= connector.pending_max {
-            return Err(ConnectFault::Overloaded);
-        }
+    async fn wait(&self, pool: &Pool, shelf: &Rc<Shelf>) -> Result<Free, ConnectFault> {
+        let _pending = pool.wait().ok_or(ConnectFault::Overloaded)?;
         let destination = &shelf.destination;
-        let (_waiting, _) = Counted::new(&destination.waiting);
+        let _waiting = Counted::new(&destination.waiting);
         let (give, given) = oneshot::channel();
         shelf.waiters.borrow_mut().push_back(give);
         // Connections that other workers keep for later hold permits too.
@@ -372,7 +353,8 @@ impl Shelf {
             waiters.retain(|waiter| !waiter.is_closed());
             let given = self.given.get().wrapping_add(1);
             self.given.set(given);
-            if waiting > waiters.len() && (waiters.is_empty() || given.is_multiple_of(SHARED_EVERY)) {
+            if waiting > waiters.len() && (waiters.is_empty() || given.is_multiple_of(SHARED_EVERY))
+            {
                 // Closed, so that another worker may open one.
                 return;
             }
@@ -398,7 +380,7 @@ impl Shelf {
             .handshake(io)
             .await
             .map_err(ConnectFault::Http)?;
-        let open = Raised::new(self.destination.open.clone());
+        let open = self.destination.upstream.connect(usize::MAX);
         tokio::task::spawn_local(async move {
             // What went wrong is told to the request that it went wrong for.
             let _ = connection.with_upgrades().await;
@@ -473,7 +455,7 @@ impl Shelf {
             .handshake(io)
             .await
             .map_err(ConnectFault::Http)?;
-        let open = Raised::new(self.destination.open.clone());
+        let open = self.destination.upstream.connect(usize::MAX);
         tokio::task::spawn_local(async move {
             let _ = connection.await;
             drop((permit, open));

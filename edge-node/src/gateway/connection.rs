@@ -33,7 +33,7 @@ mod room;
 mod stream;
 
 use pulse::{Patience, Pulse};
-pub use room::{Order, Room, Standing};
+pub use room::{Control, Order, Room, Standing};
 
 /// Bytes that an HTTP/2 client may send of a body before it is read, a stream and a connection.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -114,20 +114,16 @@ enum Fault {
     Http(#[from] hyper::Error),
 }
 
-async fn greet_and_serve(
-    stream: TcpStream,
-    guest: Guest,
-    worker: Rc<Worker>,
-) -> Result<(), Fault> {
+async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) -> Result<(), Fault> {
     let site = guest.listening.site();
     let limits = &site.settings.listener;
     let pulse = Arc::new(Pulse::new());
     let patience = Patience { head: limits.header_read_timeout, idle: site.settings.idle_timeout };
     let standing = worker.room.enter(&guest._seat.departure, &pulse, patience);
     let greeting = greet(stream, &site, guest.is_own, &pulse);
-    let Ok(greeted) = tokio::time::timeout(limits.header_read_timeout, greeting).await else {
-        return Err(Fault::Silent);
-    };
+    let greeting = unless_told(greeting, standing.control());
+    let greeted = tokio::time::timeout(limits.header_read_timeout, greeting).await;
+    let Ok(Some(greeted)) = greeted else { return Err(Fault::Silent) };
     let (stream, version, identity) = greeted.map_err(Fault::Greeting)?;
     pulse.greeted();
     let context = Rc::new(ConnectionContext {
@@ -180,8 +176,7 @@ async fn greet(
         }
     };
     let stream = TlsAcceptor::from(tls).accept(stream).await?;
-    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let identity = shown.and_then(Identity::of);
+    let identity = Identity::of_peer(stream.get_ref().1);
     let (stream, version) = ClientStream::tls(stream, pulse);
     Ok((stream, version, identity))
 }
@@ -234,6 +229,17 @@ async fn drive<C: Future<Output = Result<(), hyper::Error>>>(
             Order::End | Order::Stay => {}
         }
         connection.as_mut().poll(task)
+    })
+    .await
+}
+
+/// The output of a future, unless the connection is told to end before.
+async fn unless_told<F: Future>(future: F, control: &Control) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|task| match future.as_mut().poll(task) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if control.order(task.waker()) > Order::Stay => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
     })
     .await
 }

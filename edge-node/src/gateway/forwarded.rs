@@ -165,7 +165,11 @@ mod tests {
 
     #[test]
     fn what_an_untrusted_client_says_is_replaced() {
-        let said = [("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1"), ("x-forwarded-port", "1")];
+        let said = [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-port", "1"),
+        ];
         assert_eq!(
             told("::ffff:10.0.0.1", "192.168.0.0/16", &said),
             [
@@ -180,7 +184,11 @@ mod tests {
 
     #[test]
     fn what_a_trusted_proxy_says_is_added_to() {
-        let said = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2"), ("x-forwarded-proto", "http")];
+        let said = [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-for", "2.2.2.2"),
+            ("x-forwarded-proto", "http"),
+        ];
         assert_eq!(
             told("2001:db8::1", "2001:db8::/32", &said),
             [

@@ -1,7 +1,6 @@
 //! What a route does with a request. Towards an upstream: what its head becomes on the way there,
 //! and what the answer's head becomes on the way back. Who is asked and how often is in `retry.rs`.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use super::snapshot::{Entry, PoolAtWork};
 use super::table::Found;
 use super::{Path, head, rewrite, tunnel};
 use crate::config::{Action, Balance, Forward, HashKey, HostRewrite, Protocol};
-use crate::upstream::Upstream;
+use crate::upstream::{self, Upstream};
 
 /// Tells upstreams who a client is by its certificate; never what a client says of itself.
 const X_CLIENT_IDENTITY: HeaderName = HeaderName::from_static("x-client-identity");
@@ -57,7 +56,8 @@ pub async fn act(
             };
             forward(exchange, Going { settings, pool, found, limits }, &path, parts, body).await
         }
-        (Action::Forward(_), None) | (Action::Redirect(_) | Action::Respond(_) | Action::Files(_), _) => {
+        (Action::Forward(_), None)
+        | (Action::Redirect(_) | Action::Respond(_) | Action::Files(_), _) => {
             Reply::error(StatusCode::NOT_IMPLEMENTED, "not yet")
         }
     };
@@ -305,7 +305,8 @@ fn address(
             let mut parts = http::uri::Parts::default();
             parts.scheme = Some(if is_secure { Scheme::HTTPS } else { Scheme::HTTP });
             let text = authority.as_ref().and_then(|authority| authority.to_str().ok());
-            parts.authority = text.filter(|text| !text.is_empty()).unwrap_or("localhost").parse().ok();
+            parts.authority =
+                text.filter(|text| !text.is_empty()).unwrap_or("localhost").parse().ok();
             parts.path_and_query = Some(target);
             if let Ok(uri) = Uri::from_parts(parts) {
                 *head.uri_mut() = uri;
@@ -352,12 +353,15 @@ fn hash(exchange: &Exchange, balance: &Balance, headers: &HeaderMap) -> u64 {
         Balance::RoundRobin | Balance::LeastRequests => return 0,
         Balance::ConsistentHash(key) => key,
     };
-    let mut hasher = DefaultHasher::new();
-    match key {
-        HashKey::Header(name) if headers.contains_key(name) => headers.get(name).hash(&mut hasher),
-        HashKey::Header(_) | HashKey::ClientAddress => {
-            client_address(exchange, headers).hash(&mut hasher);
-        }
+    let header = match key {
+        HashKey::Header(name) => headers.get(name),
+        HashKey::ClientAddress => None,
+    };
+    match header {
+        Some(value) => upstream::hash(value.as_bytes()),
+        None => match client_address(exchange, headers) {
+            IpAddr::V4(address) => upstream::hash(&address.octets()),
+            IpAddr::V6(address) => upstream::hash(&address.octets()),
+        },
     }
-    hasher.finish()
 }

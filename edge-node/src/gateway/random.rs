@@ -29,8 +29,7 @@ impl Random {
         let number = (u128::from(self.next()) << 64) | u128::from(self.next());
         let digit = |place: u32| DIGITS[(number >> (4 * place)) as usize & 15];
         let text: Bytes = (0..32).map(digit).collect();
-        HeaderValue::from_maybe_shared(text)
-            .unwrap_or_else(|_never| HeaderValue::from_static("0"))
+        HeaderValue::from_maybe_shared(text).unwrap_or_else(|_never| HeaderValue::from_static("0"))
     }
 }
 

@@ -69,7 +69,9 @@ impl Reply {
     /// What a request without a route is answered.
     pub fn missed(miss: Miss) -> Self {
         let methods = match miss {
-            Miss::NoRoute => return Self::error(StatusCode::NOT_FOUND, "no route matches the path"),
+            Miss::NoRoute => {
+                return Self::error(StatusCode::NOT_FOUND, "no route matches the path");
+            }
             Miss::Method(methods) => methods,
         };
         let mut reply =

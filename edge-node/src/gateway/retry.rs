@@ -82,10 +82,7 @@ impl Message {
 
 /// Safe to send again though the first one may have been acted on. Source: RFC 9110, section 9.2.2.
 fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    )
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
 /// What is known of one try.
@@ -116,10 +113,7 @@ impl Sending<'_> {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn send(
-        &mut self,
-        message: &mut Message,
-    ) -> Result<Answered, Unanswered> {
+    pub async fn send(&mut self, message: &mut Message) -> Result<Answered, Unanswered> {
         let mut tried: Vec<Arc<Upstream>> = Vec::new();
         let mut last = Unanswered::NoUpstream;
         loop {
@@ -128,9 +122,6 @@ impl Sending<'_> {
             match self.try_once(message, &attempt, retries_left).await {
                 Tried::Answered(response, lease) => {
                     attempt.report(Outcome::Answered(response.status()));
-                    if !tried.is_empty() {
-                        self.pool.retries.success.inc();
-                    }
                     return Ok(Answered { response, lease, attempt });
                 }
                 Tried::Over(why) => {
@@ -142,14 +133,10 @@ impl Sending<'_> {
                     last = why;
                 }
             }
-            if !tried.is_empty() {
-                self.pool.retries.failure.inc();
-            }
             if message.body.is_none() || !retries_left || Instant::now() >= self.deadline {
                 return Err(last);
             }
             if !self.pool.pool.may_retry() {
-                self.pool.retries.over_budget.inc();
                 return Err(last);
             }
             tried.push(Arc::clone(attempt.upstream()));
@@ -179,7 +166,7 @@ impl Sending<'_> {
     ) -> Tried {
         let mut is_fresh = false;
         loop {
-            let lease = self.connections.lease(&self.pool.connector, destination, is_fresh).await;
+            let lease = self.connections.lease(self.pool, destination, is_fresh).await;
             let mut lease = match lease {
                 Ok(lease) => lease,
                 Err(ConnectFault::Overloaded) => return Tried::Over(Unanswered::Overloaded),
@@ -265,7 +252,8 @@ mod tests {
             ("-1S", None),
             ("1s", None),
         ] {
-            let headers = HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]);
+            let headers =
+                HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]);
             assert_eq!(grpc_timeout(&headers), expected, "{text:?}");
         }
     }

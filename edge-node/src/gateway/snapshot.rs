@@ -14,12 +14,13 @@ use super::client::Connector;
 use super::limits::{Limiter, Share, Shares};
 use super::table::Table;
 use crate::config::{self, Config, DataListener};
+use crate::observe::logs::Logs;
 use crate::observe::metrics::{HttpMetrics, RouteMeters};
-use crate::tls::{self, TlsError};
+use crate::tls::{self, Loaded, TlsError};
 use crate::upstream;
 
 /// The route label of requests that match no route.
-const UNMATCHED: &str = "unmatched";
+pub const UNMATCHED: &str = "unmatched";
 
 /// A listener of the gateway, as its connections see it for as long as they live.
 pub struct Listening {
@@ -70,20 +71,14 @@ pub struct RouteAtWork {
 pub struct PoolAtWork {
     pub pool: Arc<upstream::Pool>,
     pub connector: Arc<Connector>,
-    pub retries: Retries,
-}
-
-/// What came of retries.
-pub struct Retries {
-    pub success: Counter,
-    pub failure: Counter,
-    pub over_budget: Counter,
 }
 
 /// TLS read from the files that a config names.
 #[derive(Clone, Default)]
 pub struct Material {
-    pub listeners: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
+    /// What each data listener with TLS needs.
+    pub listeners: HashMap<Arc<str>, Arc<Loaded>>,
+    /// What connections to the upstreams of each pool with TLS need.
     pub pools: HashMap<Arc<str>, Arc<rustls::ClientConfig>>,
 }
 
@@ -96,12 +91,16 @@ impl Material {
         let mut material = Self::default();
         for listener in &config.listeners.data {
             if let Some(settings) = &listener.tls {
-                material.listeners.insert(Arc::clone(&listener.name), tls::server(settings)?);
+                let loaded = Arc::new(tls::server(settings)?);
+                material.listeners.insert(Arc::clone(&listener.name), loaded);
             }
         }
         for pool in &config.pools {
             if let Some(settings) = &pool.tls {
                 let client = tls::client(settings, pool.protocol)?;
+                for upstream in &pool.upstreams {
+                    tls::server_name(settings, &upstream.address)?;
+                }
                 material.pools.insert(Arc::clone(&pool.name), client);
             }
         }
@@ -118,19 +117,14 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Puts a config to work; what it shares with `previous` goes on.
-    pub fn new(
-        config: &Config,
-        material: &Material,
-        previous: &Self,
-        metrics: &HttpMetrics,
-    ) -> Self {
+    pub fn new(config: &Config, material: &Material, previous: &Self, logs: &Logs) -> Self {
         let pools: HashMap<_, _> = config
             .pools
             .iter()
             .map(|settings| {
                 let previous = previous.pools.get(&settings.name);
                 let tls = material.pools.get(&settings.name);
-                let pool = PoolAtWork::new(settings, tls, previous, metrics);
+                let pool = PoolAtWork::new(settings, tls, previous, logs);
                 (Arc::clone(&settings.name), Arc::new(pool))
             })
             .collect();
@@ -163,7 +157,7 @@ impl Snapshot {
         let table = has_routes.then(|| Table::new(entries.collect()).ok()).flatten();
         Site {
             settings: settings.clone(),
-            tls: material.listeners.get(name).cloned(),
+            tls: material.listeners.get(name).map(|loaded| Arc::clone(&loaded.config)),
             table,
             root: metrics.meters(name, &"/".into()),
             unmatched: metrics.meters(name, &UNMATCHED.into()),
@@ -177,7 +171,7 @@ impl PoolAtWork {
         settings: &config::Pool,
         tls: Option<&Arc<rustls::ClientConfig>>,
         previous: Option<&Arc<Self>>,
-        metrics: &HttpMetrics,
+        logs: &Logs,
     ) -> Self {
         let unchanged = previous.filter(|previous| {
             // Files that were read again may hold something else.
@@ -185,19 +179,16 @@ impl PoolAtWork {
         });
         let pool = match unchanged {
             Some(unchanged) => Arc::clone(&unchanged.pool),
-            None => upstream::Pool::new(settings, previous.map(|previous| previous.pool.as_ref())),
+            None => {
+                let previous = previous.map(|previous| previous.pool.as_ref());
+                upstream::Pool::logged(settings, previous, logs)
+            }
         };
         let connector = match unchanged {
             Some(unchanged) => Arc::clone(&unchanged.connector),
-            None => Arc::new(Connector::new(&pool, tls.cloned(), metrics)),
+            None => Arc::new(Connector::new(&pool, tls.cloned())),
         };
-        let retries = |outcome| metrics.retries(&settings.name, outcome);
-        let retries = Retries {
-            success: retries("success"),
-            failure: retries("failure"),
-            over_budget: retries("over-budget"),
-        };
-        Self { pool, connector, retries }
+        Self { pool, connector }
     }
 }
 
@@ -209,9 +200,9 @@ impl RouteAtWork {
     ) -> Self {
         let pool = match &settings.action {
             config::Action::Forward(forward) => pools.get(&forward.pool).cloned(),
-            config::Action::Redirect(_)
-            | config::Action::Respond(_)
-            | config::Action::Files(_) => None,
+            config::Action::Redirect(_) | config::Action::Respond(_) | config::Action::Files(_) => {
+                None
+            }
         };
         let same = previous.filter(|previous| previous.settings.rate_limit == settings.rate_limit);
         let limiter = match same {

@@ -157,7 +157,8 @@ async fn work(
             Job::Serve(client) => {
                 let Ok(stream) = TcpStream::from_std(client.stream) else { continue };
                 let Client { peer, is_own, seat, listening, share, .. } = client;
-                let guest = connection::Guest { peer, is_own, listening, _seat: seat, _share: share };
+                let guest =
+                    connection::Guest { peer, is_own, listening, _seat: seat, _share: share };
                 tokio::task::spawn_local(connection::serve(stream, guest, Rc::clone(&worker)));
             }
             Job::Relinquish(destination) => worker.upstreams.relinquish(destination),

@@ -83,7 +83,9 @@ impl Answer for Routed {
         let connection = http.serve_connection(io, service);
         let (logs, name) = (self.logs.clone(), Arc::clone(&self.name));
         tokio::spawn(async move {
-            if let Err(error) = until_end(connection, stages, http1::Connection::graceful_shutdown).await {
+            if let Err(error) =
+                until_end(connection, stages, http1::Connection::graceful_shutdown).await
+            {
                 // What a peer does wrong is no news for operators: it can be sent at will.
                 logs.record(Level::Debug, "listener", "connection ended by an error")
                     .field("listener", name)

@@ -40,7 +40,12 @@ impl Batch {
     }
 
     /// Adds a line of level info with the fields that `tell` adds, if that level is wanted.
-    pub fn add(&self, source: &'static str, message: &'static str, tell: impl FnOnce(&mut BatchLine<'_>)) {
+    pub fn add(
+        &self,
+        source: &'static str,
+        message: &'static str,
+        tell: impl FnOnce(&mut BatchLine<'_>),
+    ) {
         if !self.logs.wants(Level::Info) {
             return;
         }
