@@ -17,6 +17,8 @@ use crate::host_header;
 use crate::observe::metrics::{HttpMetrics, measure};
 use crate::phase::Phase;
 
+pub mod answer;
+pub mod files;
 pub mod head;
 pub mod path;
 pub mod rewrite;
