@@ -207,7 +207,21 @@ impl Fault {
             Self::Range(length) => HeaderValue::try_from(format!("bytes */{length}"))
                 .ok()
                 .map(|range| (header::CONTENT_RANGE, range)),
-            _ => None,
+            Self::Head(_)
+            | Self::NoRoute
+            | Self::Misdirected
+            | Self::NoCertificate
+            | Self::NotAllowed
+            | Self::BodyTooLarge
+            | Self::BodyTooSlow
+            | Self::NoFile
+            | Self::Precondition
+            | Self::NoUpstream
+            | Self::TooManyPending
+            | Self::Unreachable
+            | Self::BadAnswer
+            | Self::TimedOut
+            | Self::Internal => None,
         }
     }
 }

@@ -122,14 +122,15 @@ fn with_slash(asked: Asked<'_>) -> Result<Response<FileBody>, Fault> {
 
 /// What may not be read is not there, as far as the world is concerned.
 fn fault(error: &io::Error) -> Fault {
-    match error.kind() {
+    let is_missing = matches!(
+        error.kind(),
         io::ErrorKind::NotFound
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::PermissionDenied
-        | io::ErrorKind::InvalidFilename
-        | io::ErrorKind::InvalidInput => Fault::NoFile,
-        _ => Fault::Internal,
-    }
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::InvalidFilename
+            | io::ErrorKind::InvalidInput
+    );
+    if is_missing { Fault::NoFile } else { Fault::Internal }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Where a path leads in a folder: never out of it.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::super::path::decoded;
 
@@ -78,11 +79,8 @@ pub fn find(root: &Path, relative: &Path) -> io::Result<Place> {
 /// Whether a link did not lead out of the folder or to something hidden.
 fn check_inside(root: &Path, real: &Path) -> io::Result<()> {
     let inside = real.strip_prefix(root).map_err(|_outside| not_found())?;
-    let is_served = inside.components().all(|component| match component {
-        Component::Normal(name) => name.to_str().is_some_and(|name| is_served(name, cfg!(windows))),
-        _ => false,
-    });
-    if is_served { Ok(()) } else { Err(not_found()) }
+    let is_fine = |name: &OsStr| name.to_str().is_some_and(|name| is_served(name, cfg!(windows)));
+    if inside.iter().all(is_fine) { Ok(()) } else { Err(not_found()) }
 }
 
 fn not_found() -> io::Error {
