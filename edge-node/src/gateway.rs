@@ -17,6 +17,7 @@ use crate::host_header;
 use crate::observe::metrics::{HttpMetrics, measure};
 use crate::phase::Phase;
 
+pub mod head;
 pub mod path;
 pub mod rewrite;
 pub mod table;
@@ -49,7 +50,8 @@ async fn admit(
     next: Next,
 ) -> Response {
     if let Some(fault) = host_header::fault(&request) {
-        return answer(StatusCode::BAD_REQUEST, &json!({ "error": fault })).into_response();
+        return answer(StatusCode::BAD_REQUEST, &json!({ "error": fault.to_string() }))
+            .into_response();
     }
     let is_paused = *phases.borrow() == Phase::Paused;
     if is_paused {
