@@ -25,7 +25,7 @@ pub mod rewrite;
 pub mod table;
 
 /// The route label of requests that match no route.
-const UNMATCHED: &str = "unmatched";
+pub(crate) const UNMATCHED: &str = "unmatched";
 
 /// When clients are told to come back to a paused service, in seconds: an operator's work takes
 /// minutes, and who asks every ten seconds costs nothing.
