@@ -34,6 +34,8 @@ use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, RouteMeters};
 
 mod access;
+pub mod answer;
+pub mod files;
 mod body;
 mod client;
 mod connection;

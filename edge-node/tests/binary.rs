@@ -394,13 +394,13 @@ fn a_port_in_use_ends_with_code_4_and_says_which() {
 
 #[test]
 fn mistakes_in_the_config_end_with_code_3_and_the_report_on_stderr() {
-    let (_folder, config) = config("[listeners.dat]\nport = 0\n");
+    let (_folder, config) = config("[listeners.admn]\nport = 0\n");
     let path = config.to_str().unwrap();
     for command in ["run", "check"] {
         let (code, stdout, stderr) = output(&[command, "--config", path]);
         assert_eq!((code, stdout.as_str()), (Some(3), ""), "{command}");
         assert!(stderr.contains(&format!("{path}:1:12")), "{command}: {stderr}");
-        assert!(stderr.contains("did you mean `data`?"), "{command}: {stderr}");
+        assert!(stderr.contains("did you mean `admin`?"), "{command}: {stderr}");
     }
 }
 

@@ -197,6 +197,19 @@ fn encode(byte: u8, normal: &mut Vec<u8>) {
     normal.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
 }
 
+/// What a segment stands for once its escapes are read.
+#[must_use]
+pub fn decoded(segment: &str) -> Vec<u8> {
+    let mut rest = segment.as_bytes();
+    let mut text = Vec::with_capacity(rest.len());
+    while let Some(&byte) = rest.first() {
+        let escaped = escaped(rest);
+        text.push(escaped.unwrap_or(byte));
+        rest = &rest[if escaped.is_some() { 3 } else { 1 }..];
+    }
+    text
+}
+
 /// What an escape stands for.
 enum Escape {
     /// A byte that is written as it is.

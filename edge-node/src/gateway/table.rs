@@ -108,7 +108,7 @@ impl<T> Table<T> {
             })
             .collect();
         // Stable, so that the place decides what the rank does not.
-        entries.sort_by(|one, other| rank(&one.matcher).cmp(&rank(&other.matcher)));
+        entries.sort_by_key(|entry| rank(&entry.matcher));
         let mut table = Self {
             entries: Vec::new(),
             exact: HashMap::default(),

@@ -117,14 +117,3 @@ proptest! {
         prop_assert_eq!(decoded(&normal), decoded(&path));
     }
 }
-
-fn decoded(path: &str) -> Vec<u8> {
-    let mut rest = path.as_bytes();
-    let mut text = Vec::new();
-    while let Some(&byte) = rest.first() {
-        let escaped = escaped(rest);
-        text.push(escaped.unwrap_or(byte));
-        rest = &rest[if escaped.is_some() { 3 } else { 1 }..];
-    }
-    text
-}
