@@ -27,7 +27,7 @@ pub use route::{
     PathRewrite, RateLimit, RatePer, Redirect, Respond, Route, Scheme,
 };
 
-/// The config file of edge-node. Every key has a default.
+/// The config file of edge-node. An empty one is fine.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Config {

@@ -7,10 +7,13 @@ use std::time::Duration;
 use super::*;
 use crate::observe::logs::{KEEP_MAX, Level, Rotation};
 
+mod actions;
 mod arbitrary;
 mod every_key;
+mod health;
 mod keys;
 mod listeners;
+mod matchers;
 mod pools;
 mod routes;
 
@@ -24,6 +27,7 @@ fn read(text: &str) -> Result<Config, Report> {
 
 #[track_caller]
 fn check(text: &str, expected: &str) {
+    let text = text.strip_prefix('\n').unwrap_or(text);
     let report = read(text).expect_err("the text has a mistake");
     assert_eq!(report.to_string(), expected.trim_start_matches('\n').trim_end());
 }

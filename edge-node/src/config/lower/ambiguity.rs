@@ -26,9 +26,10 @@ impl Rules<'_> {
             let (second_place, second) = &routes[second];
             let on: Vec<_> = listeners.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
-                "routes `{}` and `{}` take the same requests of {}, and neither is the more specific",
+                "routes `{}` and `{}` take the same requests of listener{} {}, and neither is the more specific",
                 first.name,
                 second.name,
+                if on.len() > 1 { "s" } else { "" },
                 on.join(", ")
             );
             self.broken.push(

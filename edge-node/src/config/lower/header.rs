@@ -25,7 +25,7 @@ const VALUE_BYTES_MAX: usize = 4096;
 impl Rules<'_> {
     pub(super) fn header_edits(&mut self, key: &str, raw: &raw::HeaderEdits) -> HeaderEdits {
         let raw::HeaderEdits { remove, set, add } = raw;
-        let removed = format!("{key}.remove");
+        let removed = format!("{key}.remove[]");
         let remove = self.each_parsed(&removed, remove, "a header's name", editable);
         let set = self.headers(&format!("{key}.set"), set);
         let add = self.headers(&format!("{key}.add"), add);
@@ -110,8 +110,9 @@ pub(super) fn value(text: &str) -> Result<HeaderValue, Invalid> {
         return Err(Invalid::new(format!("`{shown}` has white space around it"))
             .help(format!("write \"{}\"", text.trim_matches([' ', '\t']).escape_debug())));
     }
-    HeaderValue::from_str(text).map_err(|_invalid| {
-        Invalid::new(format!("`{shown}` has characters that no header has"))
+    let value = HeaderValue::from_str(text).ok().filter(|_| text.is_ascii());
+    value.ok_or_else(|| {
+        Invalid::new(format!("`{shown}` has characters that a header does not"))
             .help("a value has printable ASCII characters")
     })
 }

@@ -84,7 +84,7 @@ impl Rules<'_> {
                 .map(|min| self.within(&key("body-rate-min"), min, &BODY_RATE).as_u64()),
             http2_streams_max: *http2_streams_max,
             trusted_proxies: self.each_parsed(
-                &key("trusted-proxies"),
+                &key("trusted-proxies[]"),
                 trusted_proxies,
                 "an address or a network",
                 network::network,

@@ -7,6 +7,7 @@ use crate::gateway;
 
 /// Bytes of a path; those of a request are as few as its head may have.
 const PATH_BYTES_MAX: usize = 4096;
+const NORMAL: &str = "no `.` and `..`, no doubled slashes, nothing encoded that need not be";
 
 /// Reads a whole path.
 ///
@@ -111,13 +112,8 @@ fn segments(text: &str) -> Result<Vec<TemplateSegment>, Invalid> {
         TemplateSegment::Literal(literal) => format!("/{literal}"),
         TemplateSegment::Parameter(_) | TemplateSegment::Rest(_) => "/x".to_owned(),
     };
-    match normal(&segments.iter().map(sample).collect::<String>()) {
-        Ok(()) => Ok(segments),
-        Err(Invalid { reason, .. }) if reason.contains(NOT_NORMAL) => {
-            Err(Invalid::new(format!("`{text}` {NOT_NORMAL}")).help(NORMAL_FORM))
-        }
-        Err(other) => Err(other),
-    }
+    readable(&segments.iter().map(sample).collect::<String>(), text)?;
+    Ok(segments)
 }
 
 fn segment(text: &str, part: &str) -> Result<TemplateSegment, Invalid> {
@@ -144,37 +140,38 @@ fn segment(text: &str, part: &str) -> Result<TemplateSegment, Invalid> {
     })
 }
 
-const NOT_NORMAL: &str = "is not in its normal form, so no request fits it";
-const NORMAL_FORM: &str = "no `.` and `..`, no doubled slashes, nothing encoded that need not be";
-
 /// Refuses a path that is not what requests' paths become before they are looked at.
 fn normal(text: &str) -> Result<(), Invalid> {
-    if !text.starts_with('/') {
-        return Err(relative(text));
-    }
-    if text.len() > PATH_BYTES_MAX {
-        return Err(Invalid::new(format!("it has more than {PATH_BYTES_MAX} bytes")));
-    }
-    if let Some(at) = text.find(['?', '#']) {
-        return Err(Invalid::new(format!("`{text}` has more than a path"))
-            .help(format!("write \"{}\"", &text[..at])));
-    }
     if text.contains(['{', '}']) {
         return Err(Invalid::new(format!("`{text}` has a parameter"))
             .help(format!("write {{ template = \"{text}\" }}")));
     }
-    if let Some(other) = text.chars().find(|c| !is_path_character(*c)) {
+    readable(text, text)
+}
+
+/// The same for the `path` that stands for what is `written`.
+fn readable(path: &str, written: &str) -> Result<(), Invalid> {
+    if !path.starts_with('/') {
+        return Err(relative(written));
+    }
+    if written.len() > PATH_BYTES_MAX {
+        return Err(Invalid::new(format!("it has more than {PATH_BYTES_MAX} bytes")));
+    }
+    if let Some(at) = written.find(['?', '#']) {
+        return Err(Invalid::new(format!("`{written}` has more than a path"))
+            .help(format!("write \"{}\"", &written[..at])));
+    }
+    if let Some(other) = path.chars().find(|c| !is_path_character(*c)) {
         let encoded: String =
             other.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
-        return Err(Invalid::new(format!("`{}` has {other:?}", text.escape_debug()))
+        return Err(Invalid::new(format!("`{}` has {other:?}", written.escape_debug()))
             .help(format!("requests have it as `{encoded}`")));
     }
-    match gateway::path::normalise(text) {
-        Ok(normal) if normal == text => Ok(()),
-        Ok(normal) => {
-            Err(Invalid::new(format!("`{text}` {NOT_NORMAL}")).help(format!("write \"{normal}\"")))
-        }
-        Err(fault) => Err(Invalid::new(format!("`{text}` is refused in requests: {fault}"))),
+    match gateway::path::normalise(path) {
+        Ok(normal) if normal == path => Ok(()),
+        Ok(normal) => Err(Invalid::new(format!("`{written}` is not in its normal form"))
+            .help(if path == written { format!("write \"{normal}\"") } else { NORMAL.to_owned() })),
+        Err(fault) => Err(Invalid::new(format!("`{written}` is refused in requests: {fault}"))),
     }
 }
 

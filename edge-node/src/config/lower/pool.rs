@@ -121,7 +121,7 @@ impl Rules<'_> {
             authorities: self.file(authorities),
             server_name: server_name.as_ref().and_then(|name| {
                 let key = format!("{key}.server-name");
-                self.parsed(&key, name, "a name of a certificate", host::certificate_name)
+                self.parsed(&key, name, "the name of a certificate", host::certificate_name)
             }),
             certificate: certificate.as_ref().map(|files| self.certificate(files)),
         }

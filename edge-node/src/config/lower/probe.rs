@@ -61,7 +61,7 @@ impl Rules<'_> {
                 self.parsed(&format!("{at}.host"), text, "a host", host::authority)
             }),
             status: self.each_parsed(
-                &format!("{at}.status"),
+                &format!("{at}.status[]"),
                 status,
                 "a status or a range of them",
                 status_range,

@@ -157,13 +157,13 @@ impl Rules<'_> {
     ) -> Matched {
         let key = |key: &str| format!("{at}.{key}");
         let hosts = hosts.unwrap_or_default();
-        let hosts = self.each_parsed(&key("hosts"), hosts, "a host", host::pattern);
+        let hosts = self.each_parsed(&key("hosts[]"), hosts, "a host", host::pattern);
         let path = match path {
             None => Some(PathPattern::Prefix("".into())),
             Some(path) => self.path_pattern(&key("path"), path),
         };
         let methods = methods.unwrap_or_default();
-        let methods = self.each_parsed(&key("methods"), methods, "a method", method);
+        let methods = self.each_parsed(&key("methods[]"), methods, "a method", method);
         let headers =
             headers.iter().filter_map(|raw| self.header_match(&key("headers[]"), raw)).collect();
         let is_sound = path.is_some();

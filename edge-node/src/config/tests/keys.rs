@@ -104,12 +104,15 @@ fn every_key_misspelled_gets_the_right_one_suggested() {
 fn every_misspelled_key_of_a_whole_config_fails_with_a_suggestion() {
     let names: std::collections::BTreeSet<String> =
         declared().iter().map(|key| key.path.rsplit('.').next().unwrap().to_owned()).collect();
+    let mut seen = std::collections::BTreeSet::new();
     let mut silent = Vec::new();
     let mut count = 0;
     // Of two letters, one is too few to tell what was meant.
     let places = places(EVERY_KEY).into_iter();
     for (name, at) in places.filter(|(name, _)| names.contains(name) && name.len() > 2) {
-        for wrong in misspellings(&name) {
+        // What is taken for what is the same in each table; that it is looked at is not.
+        let slips = if seen.insert(name.clone()) { usize::MAX } else { 1 };
+        for wrong in misspellings(&name).into_iter().take(slips) {
             let text = format!("{}{wrong}{}", &EVERY_KEY[..at], &EVERY_KEY[at + name.len()..]);
             let suggestion = format!("did you mean `{name}`?");
             let report = read(&text).err().map(|report| report.to_string()).unwrap_or_default();
