@@ -14,32 +14,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
-use serde_json::json;
 use tokio::runtime::Handle;
 
+use self::answer::{Fault, present};
 use self::body::Answer;
 use self::connection::ConnectionContext;
 use self::exchange::Exchange;
 use self::head::Target;
 use self::reply::Reply;
-use self::snapshot::{Entry, Listening, RouteAtWork, Site, Snapshot};
+use self::snapshot::{Entry, Listening, Site, Snapshot};
 use self::table::{Found, Miss};
 use self::workers::{Handing, Workers};
-use crate::build_info;
 use crate::config::Config;
 use crate::listener;
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, RouteMeters};
 
 mod access;
+mod action;
 pub mod answer;
-pub mod files;
 mod body;
 mod client;
 mod connection;
 mod exchange;
+pub mod files;
 mod forwarded;
 pub mod head;
 mod limits;
@@ -139,20 +139,23 @@ async fn serve(request: Request<Incoming>, context: Rc<ConnectionContext>) -> Re
     let site = Arc::clone(&exchange.site);
     let (parts, body) = request.into_parts();
     let (version, is_grpc) = (parts.version, reply::is_grpc(&parts.headers));
-    let (mut reply, meters) = match decide(&mut exchange, &site, &parts) {
-        Decision::Reply(reply, meters) => (reply, meters),
+    let (reply, meters) = match decide(&mut exchange, &site, &parts) {
+        Decision::Reply(reply, meters) => (Ok(reply), meters),
+        Decision::Refuse(fault, meters) => (Err(fault), meters),
         Decision::Act(found, path) => {
             let meters = &found.route.meters;
-            (proxy::act(&mut exchange, &found, path, parts, body).await, meters)
+            (action::act(&mut exchange, &found, &path, parts, body).await, meters)
         }
     };
-    if is_grpc && !reply.is_passed {
-        reply.speak_grpc();
+    let mut reply = reply.unwrap_or_else(|fault| Reply::fault(fault, is_grpc));
+    if let Some(fault) = &reply.fault {
+        exchange.context.listening.refused.count(fault.reason());
     }
     if (reply.closes || exchange.context.is_leaving()) && version < Version::HTTP_2 {
         reply.head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    exchange.answered(reply.head.status, meters);
+    let status = reply.fault.as_ref().map_or(reply.head.status, Fault::status);
+    exchange.answered(status, meters);
     Response::from_parts(reply.head, Answer::new(reply.content, exchange))
 }
 
@@ -160,6 +163,8 @@ async fn serve(request: Request<Incoming>, context: Rc<ConnectionContext>) -> Re
 enum Decision<'a> {
     /// It is answered so, and counted there.
     Reply(Reply, &'a RouteMeters),
+    /// It is refused, and counted there.
+    Refuse(Fault, &'a RouteMeters),
     /// It is what its route says.
     Act(Found<'a, Entry>, Path),
 }
@@ -173,6 +178,13 @@ enum Path {
 }
 
 impl Path {
+    fn new(path: Cow<'_, str>) -> Self {
+        match path {
+            Cow::Borrowed(_sent) => Self::Sent,
+            Cow::Owned(path) => Self::Normal(path),
+        }
+    }
+
     /// Its text.
     fn text<'a>(&'a self, uri: &'a http::Uri) -> &'a str {
         match self {
@@ -186,11 +198,7 @@ impl Path {
 fn decide<'a>(exchange: &mut Exchange, site: &'a Site, parts: &Parts) -> Decision<'a> {
     let head = match head::check(parts) {
         Ok(head) => head,
-        Err(fault) => {
-            let mut reply = Reply::error(fault.status(), &fault.to_string());
-            reply.closes = fault.is_framing();
-            return Decision::Reply(reply, &site.unmatched);
-        }
+        Err(fault) => return Decision::Refuse(fault.into(), &site.unmatched),
     };
     exchange.host = match parts.headers.get(header::HOST) {
         Some(host) => Some(host.clone()),
@@ -199,71 +207,39 @@ fn decide<'a>(exchange: &mut Exchange, site: &'a Site, parts: &Parts) -> Decisio
     let is_paused = exchange.context.listening.is_paused() && !exchange.context.is_own;
     let path = match head.target {
         Target::Path { path, query: _ } => path,
-        Target::Server => return Decision::Reply(Reply::empty(StatusCode::OK), &site.unmatched),
+        Target::Server if is_paused => return Decision::Refuse(Fault::Paused, &site.unmatched),
+        Target::Server => return Decision::Reply(Reply::whole(present()), &site.unmatched),
     };
     let Some(table) = &site.table else {
-        let meters = if path == "/" { &site.root } else { &site.unmatched };
-        let reply = if is_paused { Reply::paused() } else { identity(&path, &parts.method) };
-        return Decision::Reply(reply, meters);
+        return without_routes(site, &path, &parts.method, is_paused);
     };
     match table.find(&head.host, &path, &parts.method, &parts.headers) {
-        Ok(found) if is_paused => Decision::Reply(Reply::paused(), &found.route.meters),
-        Ok(found) => match refuse(exchange, &found.route.route, parts) {
-            Some(refusal) => Decision::Reply(refusal, &found.route.meters),
-            None => Decision::Act(
-                found,
-                match path {
-                    Cow::Borrowed(_sent) => Path::Sent,
-                    Cow::Owned(path) => Path::Normal(path),
-                },
-            ),
+        Ok(found) if is_paused => Decision::Refuse(Fault::Paused, &found.route.meters),
+        Ok(found) => match limits::refuse(exchange, &found.route.route, parts) {
+            Some(fault) => Decision::Refuse(fault, &found.route.meters),
+            None => Decision::Act(found, Path::new(path)),
         },
-        Err(_miss) if is_paused => Decision::Reply(Reply::paused(), &site.unmatched),
-        Err(miss) => Decision::Reply(Reply::missed(miss), &site.unmatched),
+        Err(_miss) if is_paused => Decision::Refuse(Fault::Paused, &site.unmatched),
+        Err(Miss::NoRoute) => Decision::Refuse(Fault::NoRoute, &site.unmatched),
+        Err(Miss::Method(methods)) => Decision::Refuse(Fault::Method(methods), &site.unmatched),
     }
 }
 
-/// Refuses a request that its client may not make.
-fn refuse(exchange: &Exchange, route: &RouteAtWork, parts: &Parts) -> Option<Reply> {
-    let context = &exchange.context;
-    let refused = &context.listening.refused;
-    if let Some(rules) = &route.settings.clients {
-        let is_let_in = match &context.identity {
-            Some(identity) => identity.is_allowed(rules),
-            None => !rules.is_required,
-        };
-        if !is_let_in {
-            refused.clients.inc();
-            return Some(Reply::error(StatusCode::FORBIDDEN, "client is not allowed here"));
-        }
+/// What a service without routes does: it says who answers.
+fn without_routes<'a>(
+    site: &'a Site,
+    path: &str,
+    method: &Method,
+    is_paused: bool,
+) -> Decision<'a> {
+    let meters = if path == "/" { &site.root } else { &site.unmatched };
+    let is_read = *method == Method::GET || *method == Method::HEAD;
+    match path {
+        _ if is_paused => Decision::Refuse(Fault::Paused, meters),
+        "/" if is_read => Decision::Reply(Reply::identity(), meters),
+        "/" => Decision::Refuse(Fault::Method(vec![Method::GET, Method::HEAD]), meters),
+        _ => Decision::Refuse(Fault::NoRoute, meters),
     }
-    if let Some(limiter) = &route.limiter
-        && let Err(wait) = limiter.take(proxy::client_address(exchange, &parts.headers))
-    {
-        refused.rate.inc();
-        return Some(Reply::too_many(wait));
-    }
-    let bytes_max = route.settings.body_bytes_max.or(exchange.site.settings.body_bytes_max)?;
-    let length = parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
-    if length > bytes_max {
-        refused.body_bytes.inc();
-        return Some(Reply::too_large());
-    }
-    None
-}
-
-/// What a service without routes answers.
-fn identity(path: &str, method: &Method) -> Reply {
-    if path != "/" {
-        return Reply::error(StatusCode::NOT_FOUND, "no route matches the path");
-    }
-    if method != Method::GET && method != Method::HEAD {
-        return Reply::missed(Miss::Method(vec![Method::GET, Method::HEAD]));
-    }
-    Reply::json(
-        StatusCode::OK,
-        &json!({ "service": build_info::NAME, "version": build_info::VERSION }),
-    )
 }
 
 #[cfg(test)]

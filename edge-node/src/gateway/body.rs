@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::client::Lease;
 use super::exchange::Exchange;
+use super::files::FileBody;
 use crate::upstream::Try;
 
 /// The body of an answer.
@@ -28,8 +29,8 @@ pub enum Content {
     Full(Bytes),
     /// What an upstream sends.
     Passed(Passed),
-    /// What another room makes.
-    Other(Pin<Box<dyn Body<Data = Bytes, Error = std::io::Error>>>),
+    /// What a file holds.
+    File(FileBody),
 }
 
 /// A body that an upstream sends, and the connection it comes on.
@@ -98,7 +99,7 @@ impl Body for Answer {
             Content::Full(bytes) if bytes.is_empty() => None,
             Content::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
             Content::Passed(passed) => ready!(passed.poll_frame(context)),
-            Content::Other(body) => ready!(body.as_mut().poll_frame(context))
+            Content::File(body) => ready!(Pin::new(body).poll_frame(context))
                 .map(|frame| frame.map_err(BodyError::from)),
         };
         if let (Some(exchange), Some(Ok(frame))) = (&mut self.exchange, &frame) {
@@ -111,7 +112,7 @@ impl Body for Answer {
         match &self.content {
             Content::Full(bytes) => bytes.is_empty(),
             Content::Passed(passed) => passed.incoming.is_end_stream(),
-            Content::Other(body) => body.is_end_stream(),
+            Content::File(body) => body.is_end_stream(),
         }
     }
 
@@ -119,7 +120,7 @@ impl Body for Answer {
         match &self.content {
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Passed(passed) => passed.incoming.size_hint(),
-            Content::Other(body) => body.size_hint(),
+            Content::File(body) => body.size_hint(),
         }
     }
 }

@@ -10,12 +10,37 @@ use std::time::Duration;
 use governor::clock::{Clock as _, MonotonicClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use http::header;
+use http::request::Parts;
 
+use super::answer::Fault;
+use super::exchange::Exchange;
+use super::proxy;
+use super::snapshot::RouteAtWork;
 use crate::config::{RateLimit, RatePer};
 
 /// Clients of which a rate limit knows how much they asked; beyond that, those that have their
 /// whole allowance again are forgotten, and while none has, unknown clients are refused.
 const CLIENTS_MAX: usize = 100_000;
+
+/// Refuses a request that its client may not make, or not now.
+pub fn refuse(exchange: &Exchange, route: &RouteAtWork, parts: &Parts) -> Option<Fault> {
+    if let Some(rules) = &route.settings.clients {
+        match &exchange.context.identity {
+            None if rules.is_required => return Some(Fault::NoCertificate),
+            Some(identity) if !identity.is_allowed(rules) => return Some(Fault::NotAllowed),
+            None | Some(_) => {}
+        }
+    }
+    if let Some(limiter) = &route.limiter
+        && let Err(wait) = limiter.take(proxy::client_address(exchange, &parts.headers))
+    {
+        return Some(Fault::RateLimited(wait));
+    }
+    let bytes_max = route.settings.body_bytes_max.or(exchange.site.settings.body_bytes_max)?;
+    let length = parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
+    (length > bytes_max).then_some(Fault::BodyTooLarge)
+}
 
 /// The address by which a client is known: of IPv6, everybody has at least a /64.
 #[must_use]

@@ -1,5 +1,5 @@
-//! What a route does with a request. Towards an upstream: what its head becomes on the way there,
-//! and what the answer's head becomes on the way back. Who is asked and how often is in `retry.rs`.
+//! A request's way to an upstream and back: what its head becomes on the way there, and what the
+//! answer's head becomes on the way back. Who is asked and how often is in `retry.rs`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
-use super::body::{BodyLimits, Content, Passed, Refusal};
+use super::answer::Fault;
+use super::body::{BodyLimits, Passed};
 use super::client::Destination;
 use super::exchange::Exchange;
 use super::forwarded::{self, Way};
 use super::reply::Reply;
-use super::retry::{Answered, Message, Sending, Unanswered, grpc_timeout};
+use super::retry::{Answered, Message, Sending, grpc_timeout};
 use super::snapshot::{Entry, PoolAtWork};
 use super::table::Found;
 use super::{Path, head, rewrite, tunnel};
-use crate::config::{Action, Balance, Forward, HashKey, HostRewrite, Protocol};
+use crate::config::{Balance, Forward, HashKey, HostRewrite, Protocol};
 use crate::upstream::{self, Upstream};
 
 /// Tells upstreams who a client is by its certificate; never what a client says of itself.
@@ -37,57 +38,31 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Does what the route of a request says.
-pub async fn act(
-    exchange: &mut Exchange,
-    found: &Found<'_, Entry>,
-    path: Path,
-    parts: Parts,
-    body: Incoming,
-) -> Reply {
-    let route = &found.route.route;
-    let mut reply = match (&route.settings.action, &route.pool) {
-        (Action::Forward(settings), Some(pool)) => {
-            let limits = BodyLimits {
-                bytes_max: route.settings.body_bytes_max.or(exchange.site.settings.body_bytes_max),
-                rate_min: exchange.site.settings.body_rate_min,
-                grace: exchange.site.settings.listener.header_read_timeout,
-                stall: settings.stream_idle_timeout,
-            };
-            forward(exchange, Going { settings, pool, found, limits }, &path, parts, body).await
-        }
-        (Action::Forward(_), None)
-        | (Action::Redirect(_) | Action::Respond(_) | Action::Files(_), _) => {
-            Reply::error(StatusCode::NOT_IMPLEMENTED, "not yet")
-        }
-    };
-    rewrite::headers(&route.settings.response_headers, &mut reply.head.headers);
-    reply
-}
-
 /// Where a request goes.
-struct Going<'a> {
-    settings: &'a Forward,
-    pool: &'a PoolAtWork,
-    found: &'a Found<'a, Entry>,
-    limits: BodyLimits,
+pub struct Going<'a> {
+    pub settings: &'a Forward,
+    pub pool: &'a PoolAtWork,
+    pub found: &'a Found<'a, Entry>,
 }
 
-async fn forward(
+/// Forwards a request to an upstream.
+///
+/// # Errors
+/// What to answer in the place of one.
+pub async fn forward(
     exchange: &mut Exchange,
     going: Going<'_>,
     path: &Path,
     mut parts: Parts,
     body: Incoming,
-) -> Reply {
-    let Going { settings, pool, found, limits } = going;
+) -> Result<Reply, Fault> {
+    let Going { settings, pool, found } = going;
     let upgrade = upgrade(&mut parts, &body, pool.connector.protocol());
     let timeout = grpc_timeout(&parts.headers).unwrap_or(Duration::MAX).min(settings.timeout);
     let hash = hash(exchange, &pool.pool.settings().balance, &parts.headers);
     let target = target(&going_path(settings, found, path, &parts.uri), path, &parts.uri);
-    let Some(target) = target else {
-        return Reply::error(StatusCode::BAD_REQUEST, "path cannot be rewritten");
-    };
+    let target = target.ok_or(Fault::Internal)?;
+    let limits = body_limits(exchange, found, settings);
     prepare(exchange, &mut parts, upgrade.is_some());
     rewrite::headers(&found.route.route.settings.request_headers, &mut parts.headers);
     let mut head = Request::new(());
@@ -119,9 +94,17 @@ async fn forward(
         note: &mut note,
         adapt: &mut adapt,
     };
-    match sending.send(&mut message).await {
-        Ok(answered) => pass(exchange, answered, settings, upgrade),
-        Err(why) => fail(exchange, why),
+    let answered = sending.send(&mut message).await?;
+    pass(exchange, answered, settings, upgrade)
+}
+
+fn body_limits(exchange: &Exchange, found: &Found<'_, Entry>, settings: &Forward) -> BodyLimits {
+    let listener = &exchange.site.settings;
+    BodyLimits {
+        bytes_max: found.route.route.settings.body_bytes_max.or(listener.body_bytes_max),
+        rate_min: listener.body_rate_min,
+        grace: listener.listener.header_read_timeout,
+        stall: settings.stream_idle_timeout,
     }
 }
 
@@ -131,43 +114,19 @@ fn pass(
     answered: Answered,
     settings: &Forward,
     upgrade: Option<Upgrade>,
-) -> Reply {
+) -> Result<Reply, Fault> {
     let Answered { response, lease, attempt } = answered;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return match upgrade {
-            Some(Upgrade { client, .. }) => {
-                let context = &exchange.context;
-                tunnel::open(context, client, response, attempt, settings.stream_idle_timeout)
-            }
-            None => Reply::error(StatusCode::BAD_GATEWAY, "upstream switched protocols unasked"),
-        };
+        // Nobody asked for it otherwise.
+        let Upgrade { client } = upgrade.ok_or(Fault::BadAnswer)?;
+        let (context, idle) = (&exchange.context, settings.stream_idle_timeout);
+        return Ok(tunnel::open(context, client, response, attempt, idle));
     }
     let (mut head, incoming) = response.into_parts();
     strip(&mut head.headers);
     head.version = Version::HTTP_11;
     let passed = Passed::new(incoming, lease, attempt, settings.stream_idle_timeout);
-    Reply { head, content: Content::Passed(passed), closes: false, is_passed: true }
-}
-
-fn fail(exchange: &Exchange, why: Unanswered) -> Reply {
-    let refused = &exchange.context.listening.refused;
-    let (status, error) = why.status();
-    let mut reply = Reply::error(status, error);
-    match why {
-        Unanswered::Refused(refusal) => {
-            // The rest of the body is not read.
-            reply.closes = true;
-            match refusal {
-                Refusal::TooLarge => refused.body_bytes.inc(),
-                Refusal::TooSlow => refused.body_rate.inc(),
-            };
-        }
-        Unanswered::NoUpstream
-        | Unanswered::Overloaded
-        | Unanswered::Broke
-        | Unanswered::TimedOut => {}
-    }
-    reply
+    Ok(Reply::passed(head, passed))
 }
 
 /// The path that the upstream sees.

@@ -1,117 +1,91 @@
-//! Answers that the gateway makes itself: errors in JSON, or in gRPC's words for who speaks gRPC.
-
-use std::time::Duration;
+//! An answer on its way to the client, whoever made it.
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Body as _;
 use serde_json::{Value, json};
 
-use super::body::Content;
-use super::table::Miss;
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-
-/// When clients are told to come back to a paused service, in seconds: an operator's work takes
-/// minutes, and who asks every ten seconds costs nothing.
-const PAUSE_SECONDS: u64 = 10;
+use super::answer::{Answer, Fault};
+use super::body::{Content, Passed};
+use super::files::FileBody;
+use crate::build_info;
 
 /// An answer on its way.
 pub struct Reply {
+    /// Its head.
     pub head: Parts,
+    /// Its body.
     pub content: Content,
+    /// What it says, if it is a fault.
+    pub fault: Option<Fault>,
     /// True if the connection ends with it.
     pub closes: bool,
-    /// True if an upstream made it.
-    pub is_passed: bool,
 }
 
 impl Reply {
+    fn new<B>(response: Response<B>, content: impl FnOnce(B) -> Content) -> Self {
+        let (head, body) = response.into_parts();
+        Self { head, content: content(body), fault: None, closes: false }
+    }
+
+    /// An answer that is whole.
+    pub fn whole(answer: Answer) -> Self {
+        Self::new(answer, |body| Content::Full(bytes_of(body)))
+    }
+
+    /// An answer from a file.
+    pub fn file(response: Response<FileBody>) -> Self {
+        Self::new(response, Content::File)
+    }
+
+    /// An answer of an upstream.
+    pub fn passed(head: Parts, passed: Passed) -> Self {
+        Self { head, content: Content::Passed(passed), fault: None, closes: false }
+    }
+
     /// An answer without a body.
     pub fn empty(status: StatusCode) -> Self {
-        let (mut head, ()) = Response::new(()).into_parts();
-        head.status = status;
-        Self { head, content: Content::Full(Bytes::new()), closes: false, is_passed: false }
-    }
-
-    /// An answer in JSON.
-    pub fn json(status: StatusCode, value: &Value) -> Self {
-        let mut reply = Self::empty(status);
-        reply.head.headers.insert(header::CONTENT_TYPE, JSON);
-        reply.content = Content::Full(format!("{value}\n").into());
+        let mut reply = Self::new(Response::new(()), |()| Content::Full(Bytes::new()));
+        reply.head.status = status;
         reply
     }
 
-    /// An error, in a few words.
-    pub fn error(status: StatusCode, error: &str) -> Self {
-        Self::json(status, &json!({ "error": error }))
-    }
-
-    /// What a paused service answers.
-    pub fn paused() -> Self {
-        Self::error(StatusCode::SERVICE_UNAVAILABLE, "paused for maintenance")
-            .after(Duration::from_secs(PAUSE_SECONDS))
-    }
-
-    /// What a client over its rate is answered.
-    pub fn too_many(wait: Duration) -> Self {
-        Self::error(StatusCode::TOO_MANY_REQUESTS, "too many requests").after(wait)
-    }
-
-    /// What a client is answered whose body is too large; the rest of it is not read.
-    pub fn too_large() -> Self {
-        let reply = Self::error(StatusCode::PAYLOAD_TOO_LARGE, "body is larger than allowed");
-        Self { closes: true, ..reply }
-    }
-
-    /// What a request without a route is answered.
-    pub fn missed(miss: Miss) -> Self {
-        let methods = match miss {
-            Miss::NoRoute => {
-                return Self::error(StatusCode::NOT_FOUND, "no route matches the path");
-            }
-            Miss::Method(methods) => methods,
-        };
-        let mut reply =
-            Self::error(StatusCode::METHOD_NOT_ALLOWED, "no route takes the method here");
-        let methods: Vec<_> = methods.iter().map(http::Method::as_str).collect();
-        if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
-            reply.head.headers.insert(header::ALLOW, allow);
-        }
+    /// A fault, in the words of the caller.
+    pub fn fault(fault: Fault, is_grpc: bool) -> Self {
+        let answer = if is_grpc { fault.grpc_answer() } else { fault.answer() };
+        let mut reply = Self::whole(answer);
+        // The rest of a body that is refused is not read.
+        reply.closes = matches!(fault, Fault::BodyTooLarge | Fault::BodyTooSlow);
+        reply.fault = Some(fault);
         reply
     }
 
-    /// Tells when to come back, in whole seconds and not before.
-    fn after(mut self, wait: Duration) -> Self {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.head.headers.insert(header::RETRY_AFTER, seconds.into());
-        self
+    /// Who answers, where there are no routes.
+    pub fn identity() -> Self {
+        let identity: Value =
+            json!({ "service": build_info::NAME, "version": build_info::VERSION });
+        let mut reply = Self::empty(StatusCode::OK);
+        let json = HeaderValue::from_static("application/json");
+        reply.head.headers.insert(header::CONTENT_TYPE, json);
+        reply.content = Content::Full(format!("{identity}\n").into());
+        reply
     }
+}
 
-    /// Says the same in gRPC: a success of HTTP whose trailers, of which the head is the only part,
-    /// have the error. Source: "gRPC over HTTP2", Trailers-Only, and its mapping of HTTP codes.
-    pub fn speak_grpc(&mut self) {
-        let status = self.head.status;
-        let code = match status.as_u16() {
-            200..=299 => return,
-            401 => 16,
-            403 => 7,
-            404 | 405 | 501 => 12,
-            413 | 429 => 8,
-            408 | 504 => 4,
-            502 | 503 => 14,
-            400..=499 => 13,
-            _ => 2,
-        };
-        let message = status.canonical_reason().unwrap_or_default();
-        let headers = &mut self.head.headers;
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(GRPC_STATUS, HeaderValue::from(code));
-        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(message));
-        self.head.status = StatusCode::OK;
-        self.content = Content::Full(Bytes::new());
+/// The bytes of a body that is there.
+fn bytes_of(body: Full<Bytes>) -> Bytes {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    if body.is_end_stream() {
+        return Bytes::new();
+    }
+    match pin!(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        Poll::Ready(Some(Err(never))) => match never {},
+        Poll::Ready(None) | Poll::Pending => Bytes::new(),
     }
 }
 

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
+use super::answer;
 use super::body::{BodyLimits, Fault, Outbound, Refusal};
 use super::client::{ConnectFault, Connections, Destination, Lease};
 use super::snapshot::PoolAtWork;
@@ -29,21 +30,6 @@ pub struct Answered {
     pub response: http::Response<Incoming>,
     pub lease: Lease,
     pub attempt: Try,
-}
-
-/// Why there is no answer, after all tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unanswered {
-    /// No upstream may be picked.
-    NoUpstream,
-    /// Too many requests wait for a connection.
-    Overloaded,
-    /// The upstream could not be reached, or broke off.
-    Broke,
-    /// Time was up.
-    TimedOut,
-    /// The client's body was refused.
-    Refused(Refusal),
 }
 
 impl Message {
@@ -89,9 +75,9 @@ fn is_idempotent(method: &Method) -> bool {
 enum Tried {
     Answered(http::Response<Incoming>, Lease),
     /// It may be tried elsewhere, if the message is still there.
-    Failed(Outcome, Unanswered),
+    Failed(Outcome, answer::Fault),
     /// It makes no sense elsewhere.
-    Over(Unanswered),
+    Over(answer::Fault),
 }
 
 /// A message and where it may go.
@@ -113,9 +99,9 @@ impl Sending<'_> {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn send(&mut self, message: &mut Message) -> Result<Answered, Unanswered> {
+    pub async fn send(&mut self, message: &mut Message) -> Result<Answered, answer::Fault> {
         let mut tried: Vec<Arc<Upstream>> = Vec::new();
-        let mut last = Unanswered::NoUpstream;
+        let mut last = answer::Fault::NoUpstream;
         loop {
             let Some(attempt) = self.pool.pool.pick(self.hash, &tried) else { return Err(last) };
             let retries_left = self.forward.retries_max as usize > tried.len();
@@ -145,7 +131,7 @@ impl Sending<'_> {
 
     async fn try_once(&mut self, message: &mut Message, attempt: &Try, may_repeat: bool) -> Tried {
         let Some(destination) = self.pool.connector.destination(attempt.upstream()) else {
-            return Tried::Failed(Outcome::Abandoned, Unanswered::NoUpstream);
+            return Tried::Failed(Outcome::Abandoned, answer::Fault::NoUpstream);
         };
         (self.note)(destination);
         (self.adapt)(&mut message.head, attempt.upstream(), destination.is_secure());
@@ -153,7 +139,7 @@ impl Sending<'_> {
         let exchange = self.exchange(message, destination, may_repeat);
         match tokio::time::timeout_at(deadline, exchange).await {
             Ok(tried) => tried,
-            Err(_elapsed) => Tried::Failed(Outcome::TimedOut, Unanswered::TimedOut),
+            Err(_elapsed) => Tried::Failed(Outcome::TimedOut, answer::Fault::TimedOut),
         }
     }
 
@@ -169,51 +155,40 @@ impl Sending<'_> {
             let lease = self.connections.lease(self.pool, destination, is_fresh).await;
             let mut lease = match lease {
                 Ok(lease) => lease,
-                Err(ConnectFault::Overloaded) => return Tried::Over(Unanswered::Overloaded),
+                Err(ConnectFault::Overloaded) => return Tried::Over(answer::Fault::TooManyPending),
                 Err(ConnectFault::TimedOut) => {
-                    return Tried::Failed(Outcome::ConnectFailed, Unanswered::TimedOut);
+                    return Tried::Failed(Outcome::ConnectFailed, answer::Fault::Unreachable);
                 }
                 Err(ConnectFault::Refused(_) | ConnectFault::Http(_)) => {
-                    return Tried::Failed(Outcome::ConnectFailed, Unanswered::Broke);
+                    return Tried::Failed(Outcome::ConnectFailed, answer::Fault::Unreachable);
                 }
             };
             let Some(request) = message.take(may_repeat || lease.is_reused) else {
-                return Tried::Over(Unanswered::Broke);
+                return Tried::Over(answer::Fault::BadAnswer);
             };
             let mut error = match lease.send(request).await {
                 Ok(response) => return Tried::Answered(response, lease),
                 Err(error) => error,
             };
             if let Some(refusal) = message.fault.get() {
-                return Tried::Over(Unanswered::Refused(refusal));
+                return Tried::Over(refused(refusal));
             }
             if let Some(unsent) = error.take_message() {
                 message.put_back(unsent);
             }
             let is_stale = lease.is_reused && !is_fresh && message.body.is_some();
             if !is_stale {
-                return Tried::Failed(Outcome::Broke, Unanswered::Broke);
+                return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer);
             }
             is_fresh = true;
         }
     }
 }
 
-impl Unanswered {
-    /// The answer to the client, and why in a few words.
-    pub fn status(self) -> (StatusCode, &'static str) {
-        match self {
-            Self::NoUpstream => (StatusCode::SERVICE_UNAVAILABLE, "no upstream is available"),
-            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "upstreams are overloaded"),
-            Self::Broke => (StatusCode::BAD_GATEWAY, "upstream does not answer"),
-            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "upstream does not answer in time"),
-            Self::Refused(Refusal::TooLarge) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "body is larger than allowed")
-            }
-            Self::Refused(Refusal::TooSlow) => {
-                (StatusCode::REQUEST_TIMEOUT, "body comes too slowly")
-            }
-        }
+fn refused(refusal: Refusal) -> answer::Fault {
+    match refusal {
+        Refusal::TooLarge => answer::Fault::BodyTooLarge,
+        Refusal::TooSlow => answer::Fault::BodyTooSlow,
     }
 }
 

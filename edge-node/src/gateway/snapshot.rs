@@ -10,10 +10,11 @@ use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::answer::Fixed;
 use super::client::Connector;
 use super::limits::{Limiter, Share, Shares};
 use super::table::Table;
-use crate::config::{self, Config, DataListener};
+use crate::config::{self, Action, Config, DataListener};
 use crate::observe::logs::Logs;
 use crate::observe::metrics::{HttpMetrics, RouteMeters};
 use crate::tls::{self, Loaded, TlsError};
@@ -33,13 +34,39 @@ pub struct Listening {
     pub tunnels: Gauge,
 }
 
-/// What is refused because of a limit, by reason.
-pub struct Refused {
-    pub address_connections: Counter,
-    pub rate: Counter,
-    pub body_bytes: Counter,
-    pub body_rate: Counter,
-    pub clients: Counter,
+/// What is refused, by reason.
+pub struct Refused(Vec<(&'static str, Counter)>);
+
+/// Why connections and requests are refused: what a client did, or does too often.
+const REASONS: [&str; 12] = [
+    ADDRESS_CONNECTIONS,
+    "host",
+    "path",
+    "target",
+    "framing",
+    "method-unknown",
+    "no-certificate",
+    "not-allowed",
+    "rate-limit",
+    "body-size",
+    "body-rate",
+    "paused",
+];
+
+/// The reason for a connection over the share of its address.
+const ADDRESS_CONNECTIONS: &str = "address-connections";
+
+impl Refused {
+    fn new(listener: &Arc<str>, metrics: &HttpMetrics) -> Self {
+        Self(REASONS.map(|reason| (reason, metrics.refused(listener, reason))).into())
+    }
+
+    /// Counts one, if the reason is one of those.
+    pub fn count(&self, reason: &str) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == reason) {
+            counter.inc();
+        }
+    }
 }
 
 /// What a listener does with requests, by the config in force.
@@ -65,6 +92,8 @@ pub struct RouteAtWork {
     /// The pool it forwards to, if it forwards.
     pub pool: Option<Arc<PoolAtWork>>,
     pub limiter: Option<Arc<Limiter>>,
+    /// The answer that is always the same, if it has one.
+    pub fixed: Option<Fixed>,
 }
 
 /// A pool and the way to its upstreams.
@@ -198,18 +227,17 @@ impl RouteAtWork {
         pools: &HashMap<Arc<str>, Arc<PoolAtWork>>,
         previous: Option<&Self>,
     ) -> Self {
-        let pool = match &settings.action {
-            config::Action::Forward(forward) => pools.get(&forward.pool).cloned(),
-            config::Action::Redirect(_) | config::Action::Respond(_) | config::Action::Files(_) => {
-                None
-            }
+        let (pool, fixed) = match &settings.action {
+            Action::Forward(forward) => (pools.get(&forward.pool).cloned(), None),
+            Action::Respond(respond) => (None, Some(Fixed::new(respond))),
+            Action::Redirect(_) | Action::Files(_) => (None, None),
         };
         let same = previous.filter(|previous| previous.settings.rate_limit == settings.rate_limit);
         let limiter = match same {
             Some(same) => same.limiter.clone(),
             None => settings.rate_limit.as_ref().map(|limit| Arc::new(Limiter::new(limit))),
         };
-        Self { settings: settings.clone(), pool, limiter }
+        Self { settings: settings.clone(), pool, limiter, fixed }
     }
 }
 
@@ -221,19 +249,12 @@ impl Listening {
         is_paused: Arc<AtomicBool>,
         metrics: &HttpMetrics,
     ) -> Arc<Self> {
-        let refused = |reason| metrics.refused(name, reason);
         Arc::new(Self {
             name: Arc::clone(name),
             site: ArcSwap::from_pointee(site),
             shares: Arc::default(),
             is_paused,
-            refused: Refused {
-                address_connections: refused("address-connections"),
-                rate: refused("rate"),
-                body_bytes: refused("body-bytes"),
-                body_rate: refused("body-rate"),
-                clients: refused("clients"),
-            },
+            refused: Refused::new(name, metrics),
             in_flight: metrics.in_flight(name),
             tunnels: metrics.tunnels(name),
         })
@@ -273,7 +294,7 @@ impl Listening {
         match self.shares.take(address, max) {
             Some(share) => Ok(Some(share)),
             None => {
-                self.refused.address_connections.inc();
+                self.refused.count(ADDRESS_CONNECTIONS);
                 Err(())
             }
         }

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::build_info;
 use crate::listener::Serving;
 use crate::observe::exposition::Exposition;
 use crate::observe::logs::tests::heard;
@@ -178,7 +179,7 @@ async fn a_service_without_routes_says_who_answers() {
         let get = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         let answer = rig.exchange(&get).await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-        assert!(answer.ends_with("{\"error\":\"no route matches the path\"}\n"), "{answer}");
+        assert!(answer.ends_with("{\"error\":\"no route matches the request\"}\n"), "{answer}");
     }
     rig.check_metric(
         r#"http_requests_total{listener="data",route="unmatched",method="POST",code="404"} 2"#,

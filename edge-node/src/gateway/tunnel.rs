@@ -33,7 +33,6 @@ pub fn open(
     idle: Duration,
 ) -> Reply {
     let mut reply = Reply::empty(StatusCode::SWITCHING_PROTOCOLS);
-    reply.is_passed = true;
     let protocol = response.headers().get(header::UPGRADE).cloned();
     let (parts, body) = response.into_parts();
     reply.head.headers = parts.headers.clone();
