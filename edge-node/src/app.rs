@@ -23,6 +23,7 @@ use crate::observe::metrics::{HttpMetrics, Metrics};
 use crate::phase::{Event, Phase};
 use crate::probe::Own;
 use crate::reload;
+use crate::upstream::Pools;
 
 mod running;
 
@@ -51,6 +52,7 @@ struct Parts {
     path: Arc<Path>,
     own: Own,
     logs: Logs,
+    pools: Pools,
 }
 
 impl Parts {
@@ -69,6 +71,7 @@ impl Parts {
                 reloads: self.requests.clone(),
                 config: Arc::clone(&self.path),
                 logs: self.logs.clone(),
+                pools: self.pools.clone(),
             },
         );
         self.serve(bound, routes)
@@ -110,6 +113,8 @@ impl App {
     ) -> Result<Self, BindError> {
         let mut metrics = Metrics::new(logs.dropped());
         metrics.add_logs(&logs.counters());
+        let pools = Pools::default();
+        metrics.add_upstreams(&pools);
         let metrics = Arc::new(metrics);
         let data = listener::bind("data", &config.listeners.data[0].listener)?;
         let admin = listener::bind("admin", &config.listeners.admin)?;
@@ -122,6 +127,7 @@ impl App {
             path: path.into(),
             own: Own::default(),
             logs: logs.clone(),
+            pools,
         };
         Ok(Self { config: config.clone(), path: path.to_owned(), data, admin, parts, requests })
     }

@@ -23,9 +23,12 @@ use super::logs::LogCounters;
 use super::process::ProcessCollector;
 use crate::build_info;
 use crate::probe::SelfProbe;
+use crate::upstream::Pools;
 
 mod reloads;
+mod upstreams;
 
+use self::upstreams::UpstreamCollector;
 pub use reloads::ReloadMetrics;
 
 /// Upper bounds of the duration buckets in seconds: a proxied request on a local network takes
@@ -106,6 +109,11 @@ impl Metrics {
             "Entries of the Windows Event Log left out because there were too many or it failed",
             counters.events_suppressed.clone(),
         );
+    }
+
+    /// Adds what is counted of the upstreams of the pools in force, whichever these are at a scrape.
+    pub fn add_upstreams(&mut self, pools: &Pools) {
+        self.registry.register_collector(Box::new(UpstreamCollector(pools.clone())));
     }
 
     /// What is counted of requests.
