@@ -25,6 +25,7 @@ use crate::observe::metrics::Metrics;
 use crate::phase::{Event, Phase};
 use crate::probe::Own;
 use crate::reload;
+use crate::upstream::{Pools, Probes};
 
 mod running;
 
@@ -55,6 +56,8 @@ struct Parts {
     admin_limits: watch::Sender<Listener>,
     own: Own,
     logs: Logs,
+    pools: Pools,
+    probes: Probes,
 }
 
 impl Parts {
@@ -74,6 +77,7 @@ impl Parts {
                 reloads: self.requests.clone(),
                 config: Arc::clone(&self.path),
                 logs: self.logs.clone(),
+                pools: self.pools.clone(),
             },
         );
         let limits = self.admin_limits.subscribe();
@@ -107,6 +111,8 @@ impl App {
     ) -> Result<Self, Failure> {
         let mut metrics = Metrics::new(logs.dropped());
         metrics.add_logs(&logs.counters());
+        let pools = Pools::default();
+        metrics.add_upstreams(&pools);
         let metrics = Arc::new(metrics);
         let bind = |data: &DataListener| listener::bind(&data.name, &data.listener);
         let data = config.listeners.data.iter().map(bind).collect::<Result<_, _>>()?;
@@ -122,6 +128,8 @@ impl App {
             admin_limits: watch::Sender::new(config.listeners.admin.clone()),
             own: Own::default(),
             logs: logs.clone(),
+            pools,
+            probes: Probes::default(),
         };
         Ok(Self { config: config.clone(), path: path.to_owned(), data, admin, parts, requests })
     }
@@ -141,6 +149,7 @@ impl App {
         let admin = parts.serve_admin(admin);
         let logs = parts.logs.clone();
         let mut running = Running::new(config, path, data, admin, parts);
+        running.look_at_pools();
         let _probing = running.probe_for(watchdog);
         herald.advance(Event::Bound);
         logs.event(EventId::Serving, "app", "serving").emit();

@@ -7,7 +7,7 @@
 //! of upstreams in `upstream.rs`, counting in `observe/`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::listener;
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, RouteMeters};
+use crate::upstream::Pool;
 
 mod access;
 mod action;
@@ -119,6 +120,19 @@ impl Gateway {
     pub fn answer(&self, listener: &Arc<str>) -> Option<Box<dyn listener::Answer>> {
         let listening = Arc::clone(self.listening.get(listener)?);
         Some(Box::new(Handing { workers: self.workers.clone(), listening }))
+    }
+
+    /// The pools at work, in the order of their names.
+    #[must_use]
+    pub fn pools(&self) -> Vec<Arc<Pool>> {
+        let pools: BTreeMap<_, _> = self.snapshot.pools.iter().collect();
+        pools.values().map(|pool| Arc::clone(&pool.pool)).collect()
+    }
+
+    /// What connections to the upstreams of a pool need, if that is TLS.
+    #[must_use]
+    pub fn client_tls(&self, pool: &str) -> Option<Arc<rustls::ClientConfig>> {
+        self.snapshot.pools.get(pool)?.tls.clone()
     }
 
     /// Refuses requests from now on, or takes them again.

@@ -14,22 +14,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use http::StatusCode;
-use tokio::time::Instant;
 
 use self::passive::Streak;
+use self::probe::History;
 use self::state::{Cause, Machine, State};
 use crate::config;
 
 mod balance;
 mod budget;
 mod passive;
-mod pool;
+pub(crate) mod pool;
+pub mod probe;
+pub mod report;
 pub mod state;
 mod tell;
 mod view;
 
 pub use balance::hash;
-pub use pool::{Pool, Waiting};
+pub use pool::Pool;
 
 /// The pools in force, for whoever looks at them: cheap to clone, all clones see the same.
 #[derive(Clone, Debug, Default)]
@@ -55,10 +57,10 @@ pub struct Upstream {
     /// Its own number in consistent hashing.
     seed: u64,
     in_flight: Padded<AtomicUsize>,
-    connections: AtomicUsize,
     streak: Streak,
     counters: Counters,
     machine: Mutex<Machine>,
+    history: Mutex<History>,
 }
 
 /// What is counted of an upstream.
@@ -70,6 +72,19 @@ struct Counters {
     ejections: [AtomicU64; Cause::WORDS.len()],
     /// Changes of state, by [`State::index`] of the new one.
     changes: [AtomicU64; State::WORDS.len()],
+}
+
+/// What was counted of an upstream, by the place of the word that says what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Tries, by [`Outcome::WORDS`].
+    pub tries: [u64; Outcome::WORDS.len()],
+    /// Ejections, by [`Cause::WORDS`].
+    pub ejections: [u64; Cause::WORDS.len()],
+    /// Changes of state, by [`State::WORDS`] of the new one.
+    pub changes: [u64; State::WORDS.len()],
+    /// Probes, by [`probe::OUTCOMES`].
+    pub probes: [u64; probe::OUTCOMES.len()],
 }
 
 /// On a cache line of its own, so that threads that write it do not slow down those that read its neighbours.
@@ -91,10 +106,10 @@ impl Upstream {
             address: address.clone(),
             seed: balance::hash(address.to_string().as_bytes()),
             in_flight: Padded::default(),
-            connections: AtomicUsize::new(0),
             streak: Streak::default(),
             counters: Counters::default(),
             machine: Mutex::new(machine),
+            history: Mutex::default(),
         }
     }
 
@@ -110,30 +125,22 @@ impl Upstream {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Connections to it that are open now, of all workers.
+    /// What was counted of it since it came into the config.
     #[must_use]
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+    pub fn counts(&self) -> Counts {
+        let Counters { tries, ejections, changes } = &self.counters;
+        let probes = self.history().counts();
+        Counts { tries: read(tries), ejections: read(ejections), changes: read(changes), probes }
     }
 
-    /// Room for one more connection, to be kept as long as the connection; none where `max` are open.
+    /// What it is. Time that has passed since anybody looked may have changed it.
     #[must_use]
-    pub fn connect(self: &Arc<Self>, max: usize) -> Option<Connected> {
-        raise(&self.connections, max).then(|| Connected(Arc::clone(self)))
+    pub fn state(&self) -> State {
+        self.machine().state()
     }
 
     fn machine(&self) -> MutexGuard<'_, Machine> {
         locked(&self.machine)
-    }
-}
-
-/// A connection to an upstream, counted while this lives.
-#[derive(Debug)]
-pub struct Connected(Arc<Upstream>);
-
-impl Drop for Connected {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -246,18 +253,11 @@ impl Drop for Try {
     }
 }
 
-/// Raises a count that is below a limit.
-fn raise(count: &AtomicUsize, max: usize) -> bool {
-    let raised = |count| (count < max).then_some(count + 1);
-    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raised).is_ok()
+fn read<const N: usize>(counters: &[AtomicU64; N]) -> [u64; N] {
+    counters.each_ref().map(|counter| counter.load(Ordering::Relaxed))
 }
 
 /// What a lock protects here is whole between any two statements, so a panic elsewhere is no reason for another one.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How long something has been so.
-fn elapsed(since: Instant, now: Instant) -> std::time::Duration {
-    now.saturating_duration_since(since)
 }

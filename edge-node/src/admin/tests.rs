@@ -17,6 +17,15 @@ pub(super) fn routes_in(
     phase: Phase,
     guard: Guard,
 ) -> (Router, Arc<Metrics>, mpsc::Receiver<reload::Request>) {
+    routes_with(phase, guard, Pools::default())
+}
+
+/// [`routes_in`] with upstreams.
+pub(super) fn routes_with(
+    phase: Phase,
+    guard: Guard,
+    pools: Pools,
+) -> (Router, Arc<Metrics>, mpsc::Receiver<reload::Request>) {
     let metrics = Arc::new(Metrics::new(Counter::default()));
     let (reloads, requests) = mpsc::channel(1);
     let admin = Admin {
@@ -25,6 +34,7 @@ pub(super) fn routes_in(
         reloads,
         config: Path::new("edge-node.toml").into(),
         logs: silent(),
+        pools,
     };
     (routes(&"admin".into(), guard, admin), metrics, requests)
 }

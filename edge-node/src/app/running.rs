@@ -110,6 +110,14 @@ impl Running {
             .ok()
     }
 
+    /// Probes and tells of the pools that the gateway has now, and no others.
+    pub fn look_at_pools(&mut self) {
+        let Parts { gateway, pools, probes, .. } = &mut self.parts;
+        let current = gateway.pools();
+        probes.set(&current, |pool| gateway.client_tls(&pool.settings().name));
+        pools.set(current);
+    }
+
     fn probe_all(&self) {
         // `*` is no path, so no route of the world's ever gets this request.
         let data = self.data.iter().map(|data| data.target("OPTIONS *"));
@@ -221,6 +229,7 @@ impl Running {
 
         // From here on nothing can fail.
         self.parts.gateway.apply(&new, material);
+        self.look_at_pools();
         for (bound, settings) in data.into_iter().zip(&listeners.data) {
             self.place_data(bound, settings, new.shutdown);
         }

@@ -100,6 +100,7 @@ pub struct RouteAtWork {
 pub struct PoolAtWork {
     pub pool: Arc<upstream::Pool>,
     pub connector: Arc<Connector>,
+    pub tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// TLS read from the files that a config names.
@@ -217,7 +218,7 @@ impl PoolAtWork {
             Some(unchanged) => Arc::clone(&unchanged.connector),
             None => Arc::new(Connector::new(&pool, tls.cloned())),
         };
-        Self { pool, connector }
+        Self { pool, connector, tls: tls.cloned() }
     }
 }
 

@@ -22,12 +22,15 @@ use super::logs::LogCounters;
 use super::process::ProcessCollector;
 use crate::build_info;
 use crate::probe::SelfProbe;
+use crate::upstream::Pools;
 
 mod durations;
 mod meters;
 mod reloads;
+mod upstreams;
 
 use self::durations::Durations;
+use self::upstreams::UpstreamCollector;
 
 pub use meters::RouteMeters;
 pub use reloads::ReloadMetrics;
@@ -120,6 +123,11 @@ impl Metrics {
             "Entries of the Windows Event Log left out because there were too many or it failed",
             counters.events_suppressed.clone(),
         );
+    }
+
+    /// Adds what is counted of the upstreams of the pools in force, whichever these are at a scrape.
+    pub fn add_upstreams(&mut self, pools: &Pools) {
+        self.registry.register_collector(Box::new(UpstreamCollector(pools.clone())));
     }
 
     /// What is counted of requests.

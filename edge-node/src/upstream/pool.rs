@@ -1,7 +1,7 @@
 //! A pool at work. Picking and reporting a success read and write a few atomics; a lock is taken where an upstream
 //! changes its state, and by the one thread that then makes the next `view`.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::balance::Candidates;
 use super::budget::Budget;
-use super::passive::Window;
+use super::passive::{Counts, Window};
 use super::state::{Cause, Machine, Reason, Transition};
 use super::view::{View, ejected_max};
-use super::{Outcome, Padded, Try, Upstream, Verdict, locked, raise, tell};
+use super::{Outcome, Padded, Try, Upstream, Verdict, locked, tell};
 use crate::config::{self, Balance};
 use crate::observe::logs::Logs;
 
@@ -44,13 +44,9 @@ struct Lasting {
     generation: Padded<AtomicU64>,
     /// Of the picks, those for another try.
     picks_again: AtomicU64,
-    /// Retries that the budget allowed, and those that it did not.
-    retries: [AtomicU64; 2],
     budget: Mutex<Budget>,
     /// Held while an upstream is ejected, so that two threads do not eject more than the share together.
     ejecting: Mutex<()>,
-    /// Requests that wait for a connection.
-    waiting: AtomicUsize,
 }
 
 impl Lasting {
@@ -60,10 +56,8 @@ impl Lasting {
             picks: Padded::default(),
             generation: Padded::default(),
             picks_again: AtomicU64::new(0),
-            retries: Default::default(),
             budget: Mutex::new(Budget::new()),
             ejecting: Mutex::new(()),
-            waiting: AtomicUsize::new(0),
         }
     }
 }
@@ -75,16 +69,6 @@ struct Telling(Option<Logs>);
 impl std::fmt::Debug for Telling {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(if self.0.is_some() { "Telling" } else { "Silent" })
-    }
-}
-
-/// A request that waits for a connection, counted while this lives.
-#[derive(Debug)]
-pub struct Waiting(Arc<Lasting>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -186,24 +170,21 @@ impl Pool {
     /// Whether a retry is within the budget; counted if so.
     #[must_use]
     pub fn may_retry(&self) -> bool {
-        let Lasting { origin, picks, picks_again, retries, budget, .. } = &*self.lasting;
+        let Lasting { origin, picks, picks_again, budget, .. } = &*self.lasting;
         let again = picks_again.load(Ordering::Relaxed);
         let requests = picks.load(Ordering::Relaxed).saturating_sub(again);
         let share_max = self.settings.retry_share_max;
-        let is_within = locked(budget).spend(origin.elapsed(), requests, share_max);
-        retries[usize::from(!is_within)].fetch_add(1, Ordering::Relaxed);
-        is_within
+        locked(budget).spend(origin.elapsed(), requests, share_max)
     }
 
-    /// Room for one more request that waits for a connection, to be kept while it waits; none where `pending-max` do.
+    /// Whether all are picked from because too few are well.
     #[must_use]
-    pub fn wait(&self) -> Option<Waiting> {
-        raise(&self.lasting.waiting, self.settings.pending_max)
-            .then(|| Waiting(Arc::clone(&self.lasting)))
+    pub fn is_panicking(&self) -> bool {
+        self.view.load().is_panicking
     }
 
     /// Takes what became of a try.
-    pub(super) fn note(&self, index: usize, outcome: Outcome) {
+    pub(crate) fn note(&self, index: usize, outcome: Outcome) {
         let upstream = &self.upstreams[index];
         upstream.counters.tries[outcome.index()].fetch_add(1, Ordering::Relaxed);
         match outcome.verdict() {
@@ -248,7 +229,7 @@ impl Pool {
     }
 
     /// Takes the result of a probe of one of its upstreams; `detail` says more of a failure.
-    pub(super) fn probed(&self, upstream: &Upstream, is_success: bool, detail: Option<&str>) {
+    pub(crate) fn probed(&self, upstream: &Upstream, is_success: bool, detail: Option<&str>) {
         let now = Instant::now();
         if let Some((index, _)) = self.position(&upstream.address) {
             let probed = |machine: &mut Machine| machine.probed(is_success, now, &self.settings);
@@ -259,13 +240,14 @@ impl Pool {
     /// Lets go of what only probes could change, in a pool that has none.
     pub(super) fn unprobed(&self) {
         let now = Instant::now();
-        for index in 0..self.upstreams.len() {
+        for (index, upstream) in self.upstreams.iter().enumerate() {
+            upstream.history().expect_at(None);
             self.change(index, now, None, |machine| machine.unprobed(now, &self.settings));
         }
     }
 
     /// Does what time alone does, so that it is told when it happens even where there is no traffic.
-    pub(super) fn settle(&self, now: Instant) {
+    pub fn settle(&self, now: Instant) {
         let generation = self.lasting.generation.load(Ordering::Acquire);
         if !self.view.load().is_current(generation, || now) {
             self.refresh(now);
@@ -344,8 +326,13 @@ impl Pool {
         (View::new(&members, &self.settings, now, generation), changes)
     }
 
+    /// What the window of an upstream holds, where the config asks for one.
+    pub(super) fn window(&self, index: usize, now: Instant) -> Option<Counts> {
+        Some(self.windows.as_ref()?.get(index)?.counts(self.time(now)))
+    }
+
     fn time(&self, now: Instant) -> Duration {
-        super::elapsed(self.lasting.origin, now)
+        now.saturating_duration_since(self.lasting.origin)
     }
 }
 
@@ -368,4 +355,4 @@ fn windows(settings: &config::Pool, previous: Option<&Pool>) -> Option<Vec<Arc<W
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ use crate::observe::logs::tests::heard;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Settings with the config's defaults and this many upstreams.
-pub(in crate::upstream) fn settings(upstreams: u16) -> config::Pool {
+pub(crate) fn settings(upstreams: u16) -> config::Pool {
     let upstream = |port| config::Upstream { address: address(port), weight: 1 };
     config::Pool {
         name: "api".into(),
@@ -37,7 +37,7 @@ pub(in crate::upstream) fn settings(upstreams: u16) -> config::Pool {
     }
 }
 
-pub(in crate::upstream) fn address(port: u16) -> config::UpstreamAddress {
+pub(crate) fn address(port: u16) -> config::UpstreamAddress {
     config::UpstreamAddress::Socket(([127, 0, 0, 1], port).into())
 }
 
@@ -199,7 +199,7 @@ async fn when_too_few_are_available_all_are_picked_from_and_the_log_says_it_once
 }
 
 /// Settings with probes.
-pub(in crate::upstream) fn probed(upstreams: u16) -> config::Pool {
+pub(crate) fn probed(upstreams: u16) -> config::Pool {
     let probe = config::Probe {
         kind: config::ProbeKind::Tcp,
         interval: SECOND * 10,
@@ -249,22 +249,6 @@ async fn a_config_that_is_refused_has_changed_nothing() {
     let refused = config::Pool { slow_start: Duration::ZERO, ..settings(1) };
     drop(Pool::new(&refused, Some(&pool)));
     assert_eq!(states(&pool), ["returning", "healthy"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn connections_and_waiting_requests_have_their_limits() {
-    let pool = Pool::new(&settings(1), None);
-    let upstream = &pool.upstreams()[0];
-    let first = upstream.connect(2).unwrap();
-    let _second = upstream.connect(2).unwrap();
-    assert!(upstream.connect(2).is_none());
-    drop(first);
-    assert_eq!(upstream.connections(), 1);
-    assert!(upstream.connect(2).is_some());
-    let waiting = (pool.wait().unwrap(), pool.wait().unwrap());
-    assert!(pool.wait().is_none());
-    drop(waiting);
-    assert!(pool.wait().is_some());
 }
 
 #[tokio::test(start_paused = true)]
