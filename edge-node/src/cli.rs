@@ -9,8 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Listeners};
 use crate::exit::Exit;
 
+mod ca;
 mod service;
 
+pub use ca::{CaCommand, DirArg, InitArgs, IssueArgs, RenewArgs};
 pub use service::{InstallArgs, NameArg, ServiceCommand};
 
 /// A gateway in front of the services of an edge host.
@@ -73,6 +75,13 @@ pub enum Command {
     /// configurations must have different ports.
     #[command(subcommand)]
     Service(ServiceCommand),
+    /// Run a private certificate authority for a site that no public one reaches
+    ///
+    /// Certificates of servers and clients with short lives, their renewal, and a revocation list,
+    /// all as files of one folder. Keys are written so that only their owner can read them, and
+    /// never printed.
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// Print version, commit and target of this program
     Version {
         /// How to print

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod app;
 pub mod build_info;
+pub mod ca;
 pub mod cli;
 pub mod config;
 pub mod exit;
@@ -72,6 +73,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             host::run(&config.unwrap_or_else(|| service::default_config(&name.name)), live)
         }
         Ok(Cli { command: Command::Service(command) }) => service::run(command),
+        Ok(Cli { command: Command::Ca(command) }) => ca::run(command, jiff::Timestamp::now()),
         Ok(Cli { command: Command::Version { format } }) => report::version(format),
         Err(error) => {
             // Nobody is left to tell where stdout and stderr are closed.

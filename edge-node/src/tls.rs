@@ -5,12 +5,12 @@
 //! and for upstreams ([`client()`]), and the [`Identity`] of a client. The cryptography is ring's, named explicitly:
 //! nothing here depends on the process-wide default provider.
 
-mod certificate;
+pub(crate) mod certificate;
 mod client;
 mod clients;
 mod files;
 mod identity;
-mod pem;
+pub(crate) mod pem;
 mod server;
 mod sni;
 

@@ -29,6 +29,8 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its certificate, in PEM.
     pub pem: String,
+    /// Its key, in PEM (PKCS #8).
+    pub key: String,
     serial: AtomicU64,
 }
 
@@ -41,7 +43,8 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem, serial: AtomicU64::new(1) }
+        let text = key.serialize_pem();
+        Self { issuer: Issuer::new(params, key), pem, key: text, serial: AtomicU64::new(1) }
     }
 
     /// A certificate for a server that has these DNS names and addresses.
@@ -162,6 +165,21 @@ pub struct Issued {
 }
 
 impl Issued {
+    /// Signs what is asked for by its own key.
+    #[must_use]
+    pub fn self_signed(leaf: Leaf) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = leaf.0;
+        params.serial_number = Some(SerialNumber::from(1));
+        let certificate = params.self_signed(&key).unwrap();
+        Self {
+            pem: certificate.pem(),
+            der: certificate.der().to_vec(),
+            key: key.serialize_pem(),
+            serial: 1,
+        }
+    }
+
     /// Writes `NAME.pem` and `NAME.key` to a folder; gives their paths in this order.
     ///
     /// # Panics

@@ -18,6 +18,7 @@ pub mod load;
 pub mod metrics;
 pub mod network;
 pub mod node;
+pub mod openssl;
 pub mod process;
 pub mod prometheus;
 pub mod release;
