@@ -25,7 +25,8 @@ use crate::observe::metrics::Metrics;
 use crate::phase::{Event, Phase};
 use crate::probe::Own;
 use crate::reload;
-use crate::upstream::{Pools, Probes};
+use crate::upstream::Pools;
+use crate::upstream::probe::Probes;
 
 mod running;
 

@@ -100,7 +100,7 @@ impl Gateway {
                 .value("workers", self.workers.handles().len())
                 .emit();
         }
-        let snapshot = Snapshot::new(config, material, &self.snapshot, &self.logs);
+        let snapshot = Snapshot::new(config, material, &self.snapshot, &self.metrics, &self.logs);
         for settings in &config.listeners.data {
             let site = snapshot.site(config, settings, material, &self.metrics);
             match self.listening.get(&settings.name) {
@@ -111,6 +111,9 @@ impl Gateway {
                     self.listening.insert(Arc::clone(&settings.name), new);
                 }
             }
+        }
+        for (pool, upstream) in self.snapshot.upstreams().difference(&snapshot.upstreams()) {
+            self.metrics.forget_upstream(pool, upstream);
         }
         self.snapshot = snapshot;
     }

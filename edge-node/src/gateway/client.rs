@@ -11,6 +11,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -20,6 +21,7 @@ use super::connection::OnThisThread;
 use super::snapshot::PoolAtWork;
 use super::workers::Job;
 use crate::config::Protocol;
+use crate::observe::metrics::{HttpMetrics, Raised};
 use crate::tls::server_name;
 use crate::upstream::{Pool, Upstream};
 
@@ -49,6 +51,8 @@ pub struct Connector {
     protocol: Protocol,
     connect_timeout: Duration,
     idle_timeout: Duration,
+    pending_max: usize,
+    pending: AtomicUsize,
     destinations: Box<[Arc<Destination>]>,
 }
 
@@ -62,6 +66,7 @@ pub struct Destination {
     permits: Arc<Semaphore>,
     /// Requests that wait for a permit.
     waiting: AtomicUsize,
+    open: Gauge,
 }
 
 /// Why there is no connection.
@@ -83,7 +88,7 @@ pub enum ConnectFault {
 
 impl Connector {
     /// The way to the upstreams of `pool`.
-    pub fn new(pool: &Pool, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
+    pub fn new(pool: &Pool, tls: Option<Arc<rustls::ClientConfig>>, metrics: &HttpMetrics) -> Self {
         let settings = pool.settings();
         let is_http2 = settings.protocol == Protocol::Http2;
         let destination = |upstream: &Arc<Upstream>| {
@@ -103,6 +108,7 @@ impl Connector {
                 tls,
                 permits: Arc::new(Semaphore::new(settings.connections_max)),
                 waiting: AtomicUsize::new(0),
+                open: metrics.upstream_connections(&settings.name, &label),
                 label,
             }))
         };
@@ -110,6 +116,8 @@ impl Connector {
             protocol: settings.protocol,
             connect_timeout: settings.connect_timeout,
             idle_timeout: settings.idle_timeout,
+            pending_max: settings.pending_max,
+            pending: AtomicUsize::new(0),
             destinations: pool.upstreams().iter().filter_map(destination).collect(),
         }
     }
@@ -117,6 +125,11 @@ impl Connector {
     /// What the upstreams speak.
     pub fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// The addresses of the upstreams, for people.
+    pub fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.destinations.iter().map(|destination| &destination.label)
     }
 
     /// The way to one of the pool's upstreams.
@@ -193,9 +206,9 @@ impl Drop for Stream {
 struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+    /// Raises the number; gives what it was as well.
+    fn new(count: &'a AtomicUsize) -> (Self, usize) {
+        (Self(count), count.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -265,7 +278,7 @@ impl Connections {
         let permits = Arc::clone(&shelf.destination.permits);
         let permit = match permits.try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_none) => match self.wait(&pool.pool, &shelf).await? {
+            Err(_none) => match self.wait(&pool.connector, &shelf).await? {
                 Free::Permit(permit) => permit,
                 Free::Connection(sender) => {
                     return Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: true });
@@ -277,10 +290,13 @@ impl Connections {
     }
 
     /// Waits for a connection of this worker, or for the right to open one.
-    async fn wait(&self, pool: &Pool, shelf: &Rc<Shelf>) -> Result<Free, ConnectFault> {
-        let _pending = pool.wait().ok_or(ConnectFault::Overloaded)?;
+    async fn wait(&self, connector: &Connector, shelf: &Rc<Shelf>) -> Result<Free, ConnectFault> {
+        let (_pending, before) = Counted::new(&connector.pending);
+        if before >= connector.pending_max {
+            return Err(ConnectFault::Overloaded);
+        }
         let destination = &shelf.destination;
-        let _waiting = Counted::new(&destination.waiting);
+        let (_waiting, _) = Counted::new(&destination.waiting);
         let (give, given) = oneshot::channel();
         shelf.waiters.borrow_mut().push_back(give);
         // Connections that other workers keep for later hold permits too.
@@ -380,7 +396,7 @@ impl Shelf {
             .handshake(io)
             .await
             .map_err(ConnectFault::Http)?;
-        let open = self.destination.upstream.connect(usize::MAX);
+        let open = Raised::new(self.destination.open.clone());
         tokio::task::spawn_local(async move {
             // What went wrong is told to the request that it went wrong for.
             let _ = connection.with_upgrades().await;
@@ -455,7 +471,7 @@ impl Shelf {
             .handshake(io)
             .await
             .map_err(ConnectFault::Http)?;
-        let open = self.destination.upstream.connect(usize::MAX);
+        let open = Raised::new(self.destination.open.clone());
         tokio::task::spawn_local(async move {
             let _ = connection.await;
             drop((permit, open));

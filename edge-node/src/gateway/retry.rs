@@ -108,6 +108,9 @@ impl Sending<'_> {
             match self.try_once(message, &attempt, retries_left).await {
                 Tried::Answered(response, lease) => {
                     attempt.report(Outcome::Answered(response.status()));
+                    if !tried.is_empty() {
+                        self.pool.retries.success.inc();
+                    }
                     return Ok(Answered { response, lease, attempt });
                 }
                 Tried::Over(why) => {
@@ -119,10 +122,14 @@ impl Sending<'_> {
                     last = why;
                 }
             }
+            if !tried.is_empty() {
+                self.pool.retries.failure.inc();
+            }
             if message.body.is_none() || !retries_left || Instant::now() >= self.deadline {
                 return Err(last);
             }
             if !self.pool.pool.may_retry() {
+                self.pool.retries.over_budget.inc();
                 return Err(last);
             }
             tried.push(Arc::clone(attempt.upstream()));

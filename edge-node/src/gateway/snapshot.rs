@@ -1,7 +1,7 @@
 //! The config at work: what each listener knows of routes and pools, exchanged whole by a reload.
 //! A request runs on the one that was in force at its head.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,6 +101,14 @@ pub struct PoolAtWork {
     pub pool: Arc<upstream::Pool>,
     pub connector: Arc<Connector>,
     pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub retries: Retries,
+}
+
+/// What came of retries.
+pub struct Retries {
+    pub success: Counter,
+    pub failure: Counter,
+    pub over_budget: Counter,
 }
 
 /// TLS read from the files that a config names.
@@ -147,14 +155,20 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Puts a config to work; what it shares with `previous` goes on.
-    pub fn new(config: &Config, material: &Material, previous: &Self, logs: &Logs) -> Self {
+    pub fn new(
+        config: &Config,
+        material: &Material,
+        previous: &Self,
+        metrics: &HttpMetrics,
+        logs: &Logs,
+    ) -> Self {
         let pools: HashMap<_, _> = config
             .pools
             .iter()
             .map(|settings| {
                 let previous = previous.pools.get(&settings.name);
                 let tls = material.pools.get(&settings.name);
-                let pool = PoolAtWork::new(settings, tls, previous, logs);
+                let pool = PoolAtWork::new(settings, tls, previous, metrics, logs);
                 (Arc::clone(&settings.name), Arc::new(pool))
             })
             .collect();
@@ -165,6 +179,16 @@ impl Snapshot {
         });
         let routes = routes.collect();
         Self { pools, routes }
+    }
+
+    /// Pool and address of each upstream.
+    pub fn upstreams(&self) -> HashSet<(Arc<str>, Arc<str>)> {
+        let of_pool = |(name, pool): (&Arc<str>, &Arc<PoolAtWork>)| {
+            let name = Arc::clone(name);
+            let labels: Vec<_> = pool.connector.labels().cloned().collect();
+            labels.into_iter().map(move |label| (Arc::clone(&name), label))
+        };
+        self.pools.iter().flat_map(of_pool).collect()
     }
 
     /// What a listener does with requests.
@@ -201,6 +225,7 @@ impl PoolAtWork {
         settings: &config::Pool,
         tls: Option<&Arc<rustls::ClientConfig>>,
         previous: Option<&Arc<Self>>,
+        metrics: &HttpMetrics,
         logs: &Logs,
     ) -> Self {
         let unchanged = previous.filter(|previous| {
@@ -216,9 +241,15 @@ impl PoolAtWork {
         };
         let connector = match unchanged {
             Some(unchanged) => Arc::clone(&unchanged.connector),
-            None => Arc::new(Connector::new(&pool, tls.cloned())),
+            None => Arc::new(Connector::new(&pool, tls.cloned(), metrics)),
         };
-        Self { pool, connector, tls: tls.cloned() }
+        let retries = |outcome| metrics.retries(&settings.name, outcome);
+        let retries = Retries {
+            success: retries("success"),
+            failure: retries("failure"),
+            over_budget: retries("over-budget"),
+        };
+        Self { pool, connector, tls: tls.cloned(), retries }
     }
 }
 

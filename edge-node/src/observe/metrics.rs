@@ -52,7 +52,21 @@ pub struct HttpMetrics {
     connection_cap_reached: Family<ListenerLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
     tunnels: Family<ListenerLabels, Gauge>,
+    upstream_connections: Family<UpstreamLabels, Gauge>,
+    retries: Family<RetryLabels, Counter>,
     certificates: Family<CertificateLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    pool: Arc<str>,
+    upstream: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RetryLabels {
+    pool: Arc<str>,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -172,6 +186,8 @@ impl HttpMetrics {
             connection_cap_reached: Family::default(),
             refused: Family::default(),
             tunnels: Family::default(),
+            upstream_connections: Family::default(),
+            retries: Family::default(),
             certificates: Family::default(),
         };
         http.register_gateway(registry);
@@ -212,6 +228,16 @@ impl HttpMetrics {
             self.tunnels.clone(),
         );
         registry.register(
+            "upstream_connections",
+            "Connections to upstreams open now",
+            self.upstream_connections.clone(),
+        );
+        registry.register(
+            "upstream_retries",
+            "Requests that failed at an upstream and could be tried again",
+            self.retries.clone(),
+        );
+        registry.register(
             "tls_cert_not_after_timestamp_seconds",
             "When a certificate expires, since 1970",
             self.certificates.clone(),
@@ -235,6 +261,40 @@ impl HttpMetrics {
     #[must_use]
     pub fn in_flight(&self, listener: &Arc<str>) -> Gauge {
         self.in_flight.get_or_create_owned(&labels(listener))
+    }
+
+    /// The gauge of the connections to an upstream.
+    #[must_use]
+    pub fn upstream_connections(&self, pool: &Arc<str>, upstream: &Arc<str>) -> Gauge {
+        let (pool, upstream) = (Arc::clone(pool), Arc::clone(upstream));
+        self.upstream_connections.get_or_create_owned(&UpstreamLabels { pool, upstream })
+    }
+
+    /// Forgets the series of an upstream that the config no longer has.
+    pub fn forget_upstream(&self, pool: &Arc<str>, upstream: &Arc<str>) {
+        let (pool, upstream) = (Arc::clone(pool), Arc::clone(upstream));
+        self.upstream_connections.remove(&UpstreamLabels { pool, upstream });
+    }
+
+    /// The counter of a pool's retries that ended so.
+    #[must_use]
+    pub fn retries(&self, pool: &Arc<str>, outcome: &'static str) -> Counter {
+        self.retries.get_or_create_owned(&RetryLabels { pool: Arc::clone(pool), outcome })
+    }
+
+    /// Sets when the certificates of a listener expire, by file, in the place of those there were.
+    pub fn set_certificates(&self, listener: &Arc<str>, known: &[(Arc<str>, i64)]) {
+        for (certificate, not_after) in known {
+            let (listener, certificate) = (Arc::clone(listener), Arc::clone(certificate));
+            let labels = CertificateLabels { listener, certificate };
+            self.certificates.get_or_create(&labels).set(*not_after);
+        }
+    }
+
+    /// Forgets when a certificate expires that a listener no longer shows.
+    pub fn forget_certificate(&self, listener: &Arc<str>, certificate: &Arc<str>) {
+        let (listener, certificate) = (Arc::clone(listener), Arc::clone(certificate));
+        self.certificates.remove(&CertificateLabels { listener, certificate });
     }
 
     /// The meter of one route of a listener.
