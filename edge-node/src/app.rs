@@ -28,6 +28,7 @@ use crate::reload;
 use crate::upstream::Pools;
 use crate::upstream::probe::Probes;
 
+mod certificates;
 mod running;
 
 /// How long the admin listener may take to end its connections once all else is done.
@@ -39,6 +40,7 @@ const RELOADS_MAX: usize = 8;
 /// The service, bound and not yet answering.
 pub struct App {
     config: Config,
+    material: Material,
     path: PathBuf,
     data: Vec<Bound>,
     admin: Bound,
@@ -132,7 +134,8 @@ impl App {
             pools,
             probes: Probes::default(),
         };
-        Ok(Self { config: config.clone(), path: path.to_owned(), data, admin, parts, requests })
+        let (config, material, path) = (config.clone(), material.clone(), path.to_owned());
+        Ok(Self { config, material, path, data, admin, parts, requests })
     }
 
     /// Serves and does what it is asked until that is to stop, then drains; a second request to
@@ -145,11 +148,11 @@ impl App {
         herald: &mut Herald,
         watchdog: Option<Watchdog>,
     ) -> Exit {
-        let Self { config, path, data, admin, parts, mut requests } = self;
+        let Self { config, material, path, data, admin, parts, mut requests } = self;
         let data = data.into_iter().filter_map(|bound| parts.serve_data(bound)).collect();
         let admin = parts.serve_admin(admin);
         let logs = parts.logs.clone();
-        let mut running = Running::new(config, path, data, admin, parts);
+        let mut running = Running::new(config, material, path, data, admin, parts);
         running.look_at_pools();
         let _probing = running.probe_for(watchdog);
         herald.advance(Event::Bound);

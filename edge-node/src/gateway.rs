@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use self::answer::{Fault, present};
@@ -31,6 +32,7 @@ use crate::config::Config;
 use crate::listener;
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, RouteMeters};
+use crate::tls::Warning;
 use crate::upstream::Pool;
 
 mod access;
@@ -44,6 +46,7 @@ pub mod files;
 mod forwarded;
 pub mod head;
 mod limits;
+mod material;
 pub mod path;
 mod proxy;
 mod random;
@@ -55,7 +58,8 @@ pub mod table;
 mod tunnel;
 mod workers;
 
-pub use snapshot::{Material, UNMATCHED};
+pub use material::{Material, look};
+pub use snapshot::UNMATCHED;
 
 /// The gateway at work.
 pub struct Gateway {
@@ -63,6 +67,8 @@ pub struct Gateway {
     snapshot: Snapshot,
     /// Every listener there ever was, by name: connections of a former one go on.
     listening: HashMap<Arc<str>, Arc<Listening>>,
+    /// The files of certificates that metrics tell of, by listener.
+    certificates: HashMap<Arc<str>, Vec<Arc<str>>>,
     is_paused: Arc<AtomicBool>,
     metrics: HttpMetrics,
     logs: Logs,
@@ -83,6 +89,7 @@ impl Gateway {
             workers: Workers::start(config.workers, logs)?,
             snapshot: Snapshot::default(),
             listening: HashMap::new(),
+            certificates: HashMap::new(),
             is_paused: Arc::default(),
             metrics,
             logs: logs.clone(),
@@ -100,9 +107,11 @@ impl Gateway {
                 .value("workers", self.workers.handles().len())
                 .emit();
         }
+        self.warn_of_files(material);
         let snapshot = Snapshot::new(config, material, &self.snapshot, &self.metrics, &self.logs);
         for settings in &config.listeners.data {
             let site = snapshot.site(config, settings, material, &self.metrics);
+            self.tell_certificates(&settings.name, material);
             match self.listening.get(&settings.name) {
                 Some(listening) => listening.exchange(site),
                 None => {
@@ -116,6 +125,33 @@ impl Gateway {
             self.metrics.forget_upstream(pool, upstream);
         }
         self.snapshot = snapshot;
+    }
+
+    /// Says what is no mistake in a file, but makes clients fail.
+    fn warn_of_files(&self, material: &Material) {
+        for Warning { file, what } in material.warnings(Timestamp::now()) {
+            self.logs
+                .record(Level::Warn, "gateway", "clients will fail because of a file")
+                .field("file", file.display())
+                .field("why", what)
+                .emit();
+        }
+    }
+
+    /// Tells in metrics when the certificates of a listener expire, of each file the first that does.
+    fn tell_certificates(&mut self, listener: &Arc<str>, material: &Material) {
+        let certificates = material.listener(listener).map(|loaded| loaded.certificates.as_slice());
+        let known: Vec<(Arc<str>, i64)> = certificates
+            .unwrap_or_default()
+            .iter()
+            .map(|info| (info.file.display().to_string().into(), info.not_after.as_second()))
+            .collect();
+        let told = self.certificates.entry(Arc::clone(listener)).or_default();
+        for file in std::mem::take(told) {
+            self.metrics.forget_certificate(listener, &file);
+        }
+        self.metrics.set_certificates(listener, &known);
+        *told = known.into_iter().map(|(file, _)| file).collect();
     }
 
     /// What answers the connections of a data listener of the config at work.

@@ -196,7 +196,7 @@ fn load_and_serve(
 /// What may block on a slow disk or an odd file, so it is done beside the event loop.
 fn load(path: &Path) -> Result<(Config, Material, Box<dyn Sink>), Failure> {
     let config = config::load(path)?;
-    let material = Material::read(&config)?;
+    let material = Material::read(&config, &Material::default())?;
     let sink = logs::open(&config.log)?;
     Ok((config, material, sink))
 }

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use super::certificates::Certificates;
 use super::{Parts, drain_and_tell};
 use crate::config::{self, Config, DataListener, Listener, Log, Shutdown};
 use crate::gateway::Material;
@@ -22,6 +23,7 @@ use crate::observe::event_log::EventId;
 use crate::observe::logs::{Level, Sink};
 use crate::phase::Event;
 use crate::reload::{self, Applied, Outcome, Place, Plan, Request};
+use crate::tls::TlsError;
 use crate::watchdog::{self, Probed, Probing, Target};
 use crate::{Failure, report};
 
@@ -32,6 +34,8 @@ const RETIRING_MAX: usize = 8;
 pub(super) struct Running {
     /// The config in force.
     pub config: Config,
+    /// The certificates in force.
+    certificates: Certificates,
     /// The file it came from.
     pub path: PathBuf,
     pub data: Vec<Serving>,
@@ -56,12 +60,17 @@ struct Reading {
 }
 
 impl Reading {
-    fn begin(path: &Path, log: &Log, answer: Option<oneshot::Sender<Outcome>>) -> Self {
-        let (path, log) = (path.to_owned(), log.clone());
+    fn begin(
+        path: &Path,
+        log: &Log,
+        material: &Material,
+        answer: Option<oneshot::Sender<Outcome>>,
+    ) -> Self {
+        let (path, log, material) = (path.to_owned(), log.clone(), material.clone());
         // A disk may be slow: requests do not wait for it.
         let load = tokio::task::spawn_blocking(move || {
             let config = config::load(&path)?;
-            let material = Material::read(&config)?;
+            let material = Material::read(&config, &material)?;
             let sink = reload::sink(&log, &config.log)?;
             Ok((config, material, sink))
         });
@@ -80,13 +89,16 @@ async fn arrival(reading: &mut Option<Reading>) -> Result<Result<Read, Failure>,
 impl Running {
     pub fn new(
         config: Config,
+        material: Material,
         path: PathBuf,
         data: Vec<Serving>,
         admin: Serving,
         parts: Parts,
     ) -> Self {
         let targets = watch::Sender::new(Vec::new());
-        let running = Self { config, path, data, admin, parts, retiring: VecDeque::new(), targets };
+        let certificates = Certificates::new(material);
+        let retiring = VecDeque::new();
+        let running = Self { config, certificates, path, data, admin, parts, retiring, targets };
         running.probe_all();
         running
     }
@@ -164,8 +176,26 @@ impl Running {
                         reading = Some(self.begin(herald, None));
                     }
                 }
+                looked = self.certificates.looked(&self.config) => self.renew(looked),
                 never = herald.tell_until_heard() => match never {},
             }
+        }
+    }
+
+    /// Puts certificates in force that were read again; where they cannot be, the old ones go on.
+    fn renew(&mut self, looked: Result<Material, TlsError>) {
+        let logs = &self.parts.logs;
+        match looked {
+            Ok(material) => {
+                self.parts.gateway.apply(&self.config, &material);
+                self.certificates.set(material);
+                logs.record(Level::Info, "app", "certificates reloaded").emit();
+                self.look_at_pools();
+            }
+            Err(error) => logs
+                .record(Level::Error, "app", "certificates refused, the old ones go on")
+                .field("error", error)
+                .emit(),
         }
     }
 
@@ -188,13 +218,13 @@ impl Running {
 
     fn begin(&self, herald: &mut Herald, answer: Option<oneshot::Sender<Outcome>>) -> Reading {
         herald.reload_begins();
-        Reading::begin(&self.path, &self.config.log, answer)
+        Reading::begin(&self.path, &self.config.log, self.certificates.material(), answer)
     }
 
     /// Applies what was read, and says and counts what came of it.
     fn reload(&mut self, loaded: Result<Result<Read, Failure>, JoinError>) -> Outcome {
         let outcome = match loaded {
-            Ok(Ok((config, material, sink))) => self.apply(config, &material, sink),
+            Ok(Ok((config, material, sink))) => self.apply(config, material, sink),
             Ok(Err(failure)) => Err(failure),
             Err(panicked) => {
                 Err(Failure::System { what: "config cannot be loaded", source: panicked.into() })
@@ -217,7 +247,7 @@ impl Running {
     }
 
     /// Puts a config in force, or changes nothing.
-    fn apply(&mut self, new: Config, material: &Material, sink: Option<Box<dyn Sink>>) -> Outcome {
+    fn apply(&mut self, new: Config, material: Material, sink: Option<Box<dyn Sink>>) -> Outcome {
         let plan = reload::plan(&self.config, &new);
         self.make_room(&plan)?;
         let listeners = &new.listeners;
@@ -228,7 +258,8 @@ impl Running {
         let admin = self.bind("admin", plan.admin, &listeners.admin)?;
 
         // From here on nothing can fail.
-        self.parts.gateway.apply(&new, material);
+        self.parts.gateway.apply(&new, &material);
+        self.certificates.set(material);
         self.look_at_pools();
         for (bound, settings) in data.into_iter().zip(&listeners.data) {
             self.place_data(bound, settings, new.shutdown);

@@ -13,11 +13,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::answer::Fixed;
 use super::client::Connector;
 use super::limits::{Limiter, Share, Shares};
+use super::material::Material;
 use super::table::Table;
 use crate::config::{self, Action, Config, DataListener};
 use crate::observe::logs::Logs;
 use crate::observe::metrics::{HttpMetrics, RouteMeters};
-use crate::tls::{self, Loaded, TlsError};
 use crate::upstream;
 
 /// The route label of requests that match no route.
@@ -111,41 +111,6 @@ pub struct Retries {
     pub over_budget: Counter,
 }
 
-/// TLS read from the files that a config names.
-#[derive(Clone, Default)]
-pub struct Material {
-    /// What each data listener with TLS needs.
-    pub listeners: HashMap<Arc<str>, Arc<Loaded>>,
-    /// What connections to the upstreams of each pool with TLS need.
-    pub pools: HashMap<Arc<str>, Arc<rustls::ClientConfig>>,
-}
-
-impl Material {
-    /// Reads the files; may block.
-    ///
-    /// # Errors
-    /// The first file that cannot be used.
-    pub fn read(config: &Config) -> Result<Self, TlsError> {
-        let mut material = Self::default();
-        for listener in &config.listeners.data {
-            if let Some(settings) = &listener.tls {
-                let loaded = Arc::new(tls::server(settings)?);
-                material.listeners.insert(Arc::clone(&listener.name), loaded);
-            }
-        }
-        for pool in &config.pools {
-            if let Some(settings) = &pool.tls {
-                let client = tls::client(settings, pool.protocol)?;
-                for upstream in &pool.upstreams {
-                    tls::server_name(settings, &upstream.address)?;
-                }
-                material.pools.insert(Arc::clone(&pool.name), client);
-            }
-        }
-        Ok(material)
-    }
-}
-
 /// All of a config at work, kept so that the next one finds what did not change.
 #[derive(Default)]
 pub struct Snapshot {
@@ -167,7 +132,7 @@ impl Snapshot {
             .iter()
             .map(|settings| {
                 let previous = previous.pools.get(&settings.name);
-                let tls = material.pools.get(&settings.name);
+                let tls = material.pool(&settings.name);
                 let pool = PoolAtWork::new(settings, tls, previous, metrics, logs);
                 (Arc::clone(&settings.name), Arc::new(pool))
             })
@@ -211,7 +176,7 @@ impl Snapshot {
         let table = has_routes.then(|| Table::new(entries.collect()).ok()).flatten();
         Site {
             settings: settings.clone(),
-            tls: material.listeners.get(name).map(|loaded| Arc::clone(&loaded.config)),
+            tls: material.listener(name).map(|loaded| Arc::clone(&loaded.config)),
             table,
             root: metrics.meters(name, &"/".into()),
             unmatched: metrics.meters(name, &UNMATCHED.into()),
@@ -229,8 +194,12 @@ impl PoolAtWork {
         logs: &Logs,
     ) -> Self {
         let unchanged = previous.filter(|previous| {
-            // Files that were read again may hold something else.
-            tls.is_none() && previous.pool.settings() == settings
+            let is_same_tls = match (&previous.tls, tls) {
+                (Some(previous), Some(tls)) => Arc::ptr_eq(previous, tls),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            is_same_tls && previous.pool.settings() == settings
         });
         let pool = match unchanged {
             Some(unchanged) => Arc::clone(&unchanged.pool),

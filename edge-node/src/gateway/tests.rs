@@ -57,7 +57,7 @@ impl Rig {
         let config = config_with(listener, text);
         let metrics = Metrics::new(Counter::default());
         let (line, logs) = heard();
-        let material = Material::read(&config).unwrap();
+        let material = Material::read(&config, &Material::default()).unwrap();
         let gateway = Gateway::start(&config, &material, metrics.http(), &line).unwrap();
         let data = &config.listeners.data[0];
         let bound = listener::bind(&data.name, &data.listener).unwrap();
