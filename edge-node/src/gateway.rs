@@ -18,6 +18,7 @@ use crate::observe::metrics::{HttpMetrics, measure};
 use crate::phase::Phase;
 
 pub mod answer;
+pub mod explain;
 pub mod files;
 pub mod head;
 pub mod path;
