@@ -99,7 +99,7 @@ pub enum Verdict {
         /// The methods that are told where only the method is wrong.
         allow: Vec<String>,
         /// The route that comes nearest, if there is any.
-        nearest: Option<Nearest>,
+        nearest: Option<Box<Nearest>>,
     },
 }
 
@@ -194,7 +194,7 @@ fn verdict(config: &Config, asked: &Asked<'_>) -> Verdict {
                 Miss::Method(methods) => (405, methods),
             };
             let allow = methods.iter().map(Method::to_string).collect();
-            Verdict::Missed { status, allow, nearest: misfit::nearest(&rows, asked) }
+            Verdict::Missed { status, allow, nearest: misfit::nearest(&rows, asked).map(Box::new) }
         }
     }
 }
