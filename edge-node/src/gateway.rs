@@ -42,6 +42,7 @@ mod body;
 mod client;
 mod connection;
 mod exchange;
+pub mod explain;
 pub mod files;
 mod forwarded;
 pub mod head;

@@ -571,3 +571,24 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
     assert!(status.success(), "{said:?}\n{metrics}");
     assert_eq!(said, ["", ""], "{metrics}");
 }
+
+#[test]
+fn routes_are_listed_and_a_request_explained_from_the_config_alone() {
+    let (_folder, path) =
+        config("[routes.ping]\npath = { exact = '/ping' }\nrespond = { status = 200 }\n");
+    let path = path.to_str().unwrap();
+    let (code, stdout, stderr) = output(&["routes", "--config", path]);
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    assert!(stdout.ends_with("  *  exact /ping  any method  ping  respond 200\n"), "{stdout}");
+    let ask = ["routes", "--config", path, "--explain", "GET", "http://h/ping", "--format", "json"];
+    let (code, stdout, _) = output(&ask);
+    let told: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &told["verdict"]["taken"]["route"]), (Some(0), &Value::from("ping")));
+    let (code, _, stderr) = output(&["routes", "--config", path, "--listener", "other"]);
+    assert_eq!(
+        (code, &*stderr),
+        (Some(2), "error: no data listener is named other: there are data\n")
+    );
+    let (code, ..) = output(&["routes", "--config", "/nonexistent"]);
+    assert_eq!(code, Some(3));
+}

@@ -130,9 +130,10 @@ async fn a_name_of_somebody_elses_is_misdirected_on_loopback_only() {
         assert_eq!(answer.0, code, "{host}");
         assert_eq!(ask_with(Phase::Serving, Guard::Anybody, named(host)).await.0, 200, "{host}");
     }
+    // What is no port is no host either.
     for guard in [Guard::LoopbackNames, Guard::Anybody] {
         let answer = ask_with(Phase::Serving, guard, named("localhost:evil.example")).await;
-        assert_eq!(answer.0, 400, "that is no port");
+        assert_eq!(answer.0, 400, "{guard:?}");
     }
 }
 
