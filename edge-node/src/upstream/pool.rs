@@ -104,9 +104,14 @@ impl Pool {
         let weights = settings.upstreams.iter().map(|upstream| upstream.weight);
         let machines = upstreams.iter().map(|upstream| upstream.machine().clone());
         let members: Vec<_> = weights.zip(machines).collect();
+        let mut view = View::new(&members, settings, now, generation);
+        if view.is_panicking != told_panic {
+            // The next look at it tells.
+            view.until = Some(now);
+        }
         Arc::new(Self {
             windows: windows(settings, previous),
-            view: ArcSwap::from_pointee(View::new(&members, settings, now, generation)),
+            view: ArcSwap::from_pointee(view),
             settings: settings.clone(),
             upstreams,
             refreshing: Mutex::new(()),
