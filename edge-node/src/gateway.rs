@@ -17,12 +17,16 @@ use crate::host_header;
 use crate::observe::metrics::{HttpMetrics, measure};
 use crate::phase::Phase;
 
+pub mod answer;
+pub mod explain;
+pub mod files;
+pub mod head;
 pub mod path;
 pub mod rewrite;
 pub mod table;
 
 /// The route label of requests that match no route.
-const UNMATCHED: &str = "unmatched";
+pub(crate) const UNMATCHED: &str = "unmatched";
 
 /// When clients are told to come back to a paused service, in seconds: an operator's work takes
 /// minutes, and who asks every ten seconds costs nothing.
@@ -49,7 +53,8 @@ async fn admit(
     next: Next,
 ) -> Response {
     if let Some(fault) = host_header::fault(&request) {
-        return answer(StatusCode::BAD_REQUEST, &json!({ "error": fault })).into_response();
+        return answer(StatusCode::BAD_REQUEST, &json!({ "error": fault.to_string() }))
+            .into_response();
     }
     let is_paused = *phases.borrow() == Phase::Paused;
     if is_paused {

@@ -66,6 +66,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(Cli { command: Command::Health { target, timeout } }) => {
             health::health(&target, timeout)
         }
+        Ok(Cli { command: Command::Routes(arguments) }) => report::routes(&arguments),
         Ok(Cli { command: Command::Service(ServiceCommand::Run { name, config }) }) => {
             host::run(&config.unwrap_or_else(|| service::default_config(&name.name)), live)
         }

@@ -166,7 +166,7 @@ mod tests {
         let own = Own::default();
         let serving = {
             let _inside = runtime.enter();
-            let bound = listener::bind("data", &config.listeners.data).unwrap();
+            let bound = listener::bind("data", &config.listeners.data[0].listener).unwrap();
             bound.serve(Router::new(), &metrics.http(), &own, &heard().0)
         };
         thread::spawn(move || runtime.block_on(ended));

@@ -181,7 +181,7 @@ async fn reload_with(mut request: Request, accept: &str, outcome: Outcome) -> An
 }
 
 fn refused() -> Outcome {
-    let source = strict_toml::Source::new("edge-node.toml", "[listeners.dat]\n");
+    let source = strict_toml::Source::new("edge-node.toml", "[listeners.admn]\n");
     let mistakes = crate::config::parse(&source, Path::new("")).unwrap_err();
     let report = strict_toml::Report::new(source, mistakes);
     Err(crate::config::LoadError::Mistakes(report).into())
@@ -206,7 +206,7 @@ async fn a_refused_config_is_answered_with_its_diagnostics() {
     let answer = reload_with(post("/v1/reload"), "*/*", refused()).await;
     assert_eq!((answer.0, answer.1.as_str()), (422, TEXT));
     assert!(answer.2.contains("edge-node.toml:1:12"), "{}", answer.2);
-    assert!(answer.2.contains("did you mean `data`?"), "{}", answer.2);
+    assert!(answer.2.contains("did you mean `admin`?"), "{}", answer.2);
     let answer = reload_with(post("/v1/reload"), "application/json", refused()).await;
     let verdict: serde_json::Value = serde_json::from_str(&answer.2).unwrap();
     assert_eq!((answer.0, &verdict["ok"]), (422, &false.into()));
