@@ -219,8 +219,9 @@ impl Pool {
 
     /// Ejects an upstream, unless too many are already.
     fn eject(&self, index: usize, cause: Cause, now: Instant) {
-        // Late errors of one that is ejected, and all of them in panic mode, go no further.
-        if !self.upstreams[index].machine().state().is_available() {
+        let max = ejected_max(self.upstreams.len(), self.settings.ejection.share_max);
+        // Those of a pool with nobody to spare go no further, nor do late errors of one that is ejected already.
+        if max == 0 || !self.upstreams[index].state().is_available() {
             return;
         }
         let _alone = locked(&self.lasting.ejecting);
@@ -228,7 +229,7 @@ impl Pool {
             *other != index && upstream.machine().is_ejected(now)
         };
         let others = self.upstreams.iter().enumerate().filter(is_other).count();
-        if others < ejected_max(self.upstreams.len(), self.settings.ejection.share_max) {
+        if others < max {
             self.change(index, now, None, |machine| machine.eject(cause, now, &self.settings));
         }
     }
