@@ -104,9 +104,14 @@ impl Pool {
         let weights = settings.upstreams.iter().map(|upstream| upstream.weight);
         let machines = upstreams.iter().map(|upstream| upstream.machine().clone());
         let members: Vec<_> = weights.zip(machines).collect();
+        let mut view = View::new(&members, settings, now, generation);
+        if view.is_panicking != told_panic {
+            // The next look at it tells.
+            view.until = Some(now);
+        }
         Arc::new(Self {
             windows: windows(settings, previous),
-            view: ArcSwap::from_pointee(View::new(&members, settings, now, generation)),
+            view: ArcSwap::from_pointee(view),
             settings: settings.clone(),
             upstreams,
             refreshing: Mutex::new(()),
@@ -214,8 +219,9 @@ impl Pool {
 
     /// Ejects an upstream, unless too many are already.
     fn eject(&self, index: usize, cause: Cause, now: Instant) {
-        // Late errors of one that is ejected, and all of them in panic mode, go no further.
-        if !self.upstreams[index].machine().state().is_available() {
+        let max = ejected_max(self.upstreams.len(), self.settings.ejection.share_max);
+        // Those of a pool with nobody to spare go no further, nor do late errors of one that is ejected already.
+        if max == 0 || !self.upstreams[index].state().is_available() {
             return;
         }
         let _alone = locked(&self.lasting.ejecting);
@@ -223,7 +229,7 @@ impl Pool {
             *other != index && upstream.machine().is_ejected(now)
         };
         let others = self.upstreams.iter().enumerate().filter(is_other).count();
-        if others < ejected_max(self.upstreams.len(), self.settings.ejection.share_max) {
+        if others < max {
             self.change(index, now, None, |machine| machine.eject(cause, now, &self.settings));
         }
     }

@@ -42,6 +42,10 @@ struct Labelled {
 impl Collector for UpstreamCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let pools = self.0.current();
+        if pools.is_empty() {
+            // A family without a line is none.
+            return Ok(());
+        }
         let now = Instant::now();
         pools.iter().for_each(|pool| pool.settle(now));
         let upstreams: Vec<_> = pools.iter().flat_map(|pool| labelled(pool)).collect();

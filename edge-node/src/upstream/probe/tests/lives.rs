@@ -185,12 +185,12 @@ async fn time_does_its_part_where_no_request_looks() {
 struct Measured(&'static str, Duration, Duration);
 
 impl Measured {
-    /// Prints it; it is never too short, and too long only by what a busy machine costs.
+    /// Prints it; it is shorter by no more than `early`, and longer only by what a busy machine costs.
     #[track_caller]
-    fn judge(&self) {
+    fn judge(&self, early: Duration) {
         let Self(what, configured, measured) = self;
         eprintln!("{what:<40} configured {configured:>8.1?}  measured {measured:>8.1?}");
-        assert!(measured >= configured, "{what}");
+        assert!(*measured + early >= *configured, "{what}");
         assert!(*measured < *configured + PATIENCE, "{what}");
     }
 }
@@ -218,18 +218,19 @@ async fn ejection_and_recovery_take_the_configured_times() {
         let is_picked =
             || pool.pick(0, &[]).is_some_and(|picked| Arc::ptr_eq(picked.upstream(), upstream));
         until("a request goes there again", is_picked).await;
-        Measured(what, configured, start.elapsed()).judge();
+        Measured(what, configured, start.elapsed()).judge(Duration::ZERO);
     }
     let start = upstream.machine().since();
     until_state(&pool, 0, "healthy").await;
-    Measured("slow start", ms(200), start.elapsed()).judge();
+    Measured("slow start", ms(200), start.elapsed()).judge(Duration::ZERO);
 
+    // The first of the probes may have been on its way already.
     failing.answer(DOWN);
     let start = Instant::now();
     until_state(&pool, 0, "unhealthy").await;
-    Measured("found down by the third probe", ms(40 * 2), start.elapsed()).judge();
+    Measured("found down by the third probe", ms(40 * 2), start.elapsed()).judge(ms(40));
     failing.answer(UP);
     let start = Instant::now();
     until_state(&pool, 0, "returning").await;
-    Measured("found up by the second probe", ms(40), start.elapsed()).judge();
+    Measured("found up by the second probe", ms(40), start.elapsed()).judge(ms(40));
 }
