@@ -118,7 +118,7 @@ fn openssl_verifies_what_the_authority_makes_until_it_is_revoked() {
     ca.succeeds("revoke", &["cam", "--reason", "key-compromise"]);
     let (is_good, said) = verify("sslclient", "cam");
     assert!(!is_good && said.contains("certificate revoked"), "{said}");
-    assert_eq!(verify("sslserver", "web").0, true);
+    assert!(verify("sslserver", "web").0);
     ca.has(
         "crl -in ca.crl -noout -text",
         &["Issuer: CN = Site CA", "X509v3 CRL Number: \n                2", "Key Compromise"],
@@ -161,4 +161,34 @@ fn what_cannot_be_done_is_said_with_an_exit_code() {
     check(&ca, "issue", &["web", "--server", "--dns", "10.0.0.1"], 2, "use --ip");
     check(&ca, "issue", &["web", "--server", "--days", "0"], 2, "0 is not in 1..=3650");
     check(&ca, "revoke", &["web", "--reason", "boredom"], 2, "[possible values: unspecified, ");
+}
+
+/// The commands of the first shell block of the page, whose folder is the test's.
+fn shown(folder: &str) -> Vec<Vec<String>> {
+    let page = include_str!("../../docs/certificates.md");
+    let block = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    // Quotes hold words together; none has a blank within but where they are.
+    let words = |line: &str| {
+        let parts = line.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
+            _ => vec![part.to_owned()],
+        });
+        parts.map(|word| word.replace("/etc/edge-node/ca", folder)).collect()
+    };
+    block.lines().map(words).collect()
+}
+
+#[test]
+fn the_commands_of_the_page_work_as_they_stand() {
+    needs!(Tool("openssl"));
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("ca");
+    let commands = shown(dir.to_str().unwrap());
+    assert!(commands.len() > 5, "{commands:?}");
+    for command in commands {
+        let [program, arguments @ ..] = &command[..] else { continue };
+        let program = if program == "openssl" { program } else { env!("CARGO_BIN_EXE_edge-node") };
+        let output = Command::new(program).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{command:?}\n{output:?}");
+    }
 }

@@ -30,7 +30,9 @@ impl BySni {
         for (position, (key, names)) in certificates.into_iter().enumerate() {
             keys.push(key);
             for name in names {
-                let name = name.strip_prefix('*').unwrap_or(name);
+                // Kept as `.example.org`, a wildcard is apart from all names that a client can ask for.
+                let name =
+                    name.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(name);
                 by_name.entry(name.into()).or_default().push(position);
             }
         }
@@ -102,6 +104,12 @@ mod tests {
     fn a_wildcard_stands_for_exactly_one_label() {
         check(&SITES, "edge.local", 3);
         check(&SITES, "x.b.edge.local", 0);
+    }
+
+    #[test]
+    fn a_star_that_is_no_label_of_its_own_is_no_wildcard() {
+        check(&[&["first"], &["*edge.local", "a*.edge.local"]], "edge.local", 0);
+        check(&[&["first"], &["*edge.local", "a*.edge.local"]], "ab.edge.local", 0);
     }
 
     #[test]

@@ -89,6 +89,14 @@ fn what_is_spoken_is_what_the_settings_say() {
     assert!(!format!("{:?}", server(&settings).unwrap().config).contains("TLSv1_2"));
 }
 
+#[test]
+fn the_cryptography_is_named_and_not_the_process_default() {
+    let site = Site::new();
+    server(&site.with_clients(vec![])).unwrap();
+    client(&towards(&site, None), Protocol::Http2).unwrap();
+    assert!(CryptoProvider::get_default().is_none());
+}
+
 #[track_caller]
 fn check_warning(leaf: Leaf, expected: &str) {
     let site = Site::new();

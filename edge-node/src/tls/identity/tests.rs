@@ -131,6 +131,22 @@ fn the_header_is_bounded_and_says_how_many_names_it_lacks() {
 
 proptest! {
     #[test]
+    fn a_damaged_certificate_is_nobody_or_somebody_but_no_panic(
+        position in 0_usize..600,
+        byte: u8,
+        length in 0_usize..700,
+    ) {
+        let leaf = Leaf::new("x").host("a.site").host("10.0.0.1").uri("spiffe://site/a");
+        let mut der = Authority::new("a").issue(leaf).der;
+        let at = position % der.len();
+        der[at] = byte;
+        der.truncate(length);
+        if let Some(identity) = Identity::of(&CertificateDer::from(der)) {
+            prop_assert!(identity.header().len() <= HEADER_BYTES_MAX);
+        }
+    }
+
+    #[test]
     fn names_can_be_read_back_from_the_header(names in proptest::collection::vec("\\PC*|.{0,40}", 0..5)) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let header = with_names(&names, &[], &[]).header();
