@@ -20,7 +20,8 @@ pub use listener::{
     ServerTls, TlsVersion,
 };
 pub use pool::{
-    Balance, ClientTls, Ejection, HashKey, HttpProbe, Pool, Probe, Protocol, SuccessRate, Upstream,
+    Balance, ClientCertificate, ClientTls, Ejection, HashKey, HttpProbe, Pool, Probe, Protocol,
+    SuccessRate, Upstream,
 };
 pub use route::{
     ClientRules, Files, Forward, HeaderEdits, HeaderMatch, HostRewrite, NamePattern, PathPattern,

@@ -167,7 +167,7 @@ impl Rules<'_> {
         }
     }
 
-    pub(super) fn certificate(&self, raw: &raw::CertificateFiles) -> CertificateFiles {
+    fn certificate(&self, raw: &raw::CertificateFiles) -> CertificateFiles {
         let raw::CertificateFiles { chain, key, ocsp } = raw;
         CertificateFiles {
             chain: self.file(chain),

@@ -8,7 +8,8 @@ use strict_toml::{Diagnostic, Duration, Spanned};
 use super::route::Pools;
 use super::{Rules, header, host, upstream};
 use crate::config::model::{
-    Balance, ClientTls, Ejection, HashKey, Pool, Protocol, SuccessRate, Upstream, UpstreamAddress,
+    Balance, CertificateFiles, ClientTls, Ejection, HashKey, Pool, Protocol, SuccessRate, Upstream,
+    UpstreamAddress,
 };
 use crate::config::raw;
 
@@ -123,7 +124,10 @@ impl Rules<'_> {
                 let key = format!("{key}.server-name");
                 self.parsed(&key, name, "the name of a certificate", host::certificate_name)
             }),
-            certificate: certificate.as_ref().map(|files| self.certificate(files)),
+            certificate: certificate.as_ref().map(|files| {
+                let raw::ClientCertificate { chain, key } = files;
+                CertificateFiles { chain: self.file(chain), key: self.file(key), ocsp: None }
+            }),
         }
     }
 

@@ -80,7 +80,7 @@ impl JsonSchema for Listeners {
 }
 
 /// A listener for the world, by a name of your choice: lower-case letters, digits and dashes, at most
-/// 40 of them. Without any, one named `data` has all the defaults.
+/// 40 of them, and not nearly `admin`. Without any, one named `data` has all the defaults.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct DataListener {

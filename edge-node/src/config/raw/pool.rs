@@ -4,8 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strict_toml::{Duration, Spanned};
 
-use super::CertificateFiles;
-
 /// A pool of upstreams, by a name of your choice: lower-case letters, digits and dashes, at most 40 of them.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -140,7 +138,19 @@ pub struct ClientTls {
     /// is a Unix socket.
     pub server_name: Option<Spanned<String>>,
     /// What is shown to those that ask.
-    pub certificate: Option<CertificateFiles>,
+    pub certificate: Option<ClientCertificate>,
+}
+
+/// A certificate that is shown to upstreams, and its key, by file.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClientCertificate {
+    /// PEM: the certificate, then those that lead to its authority.
+    #[schemars(length(min = 1))]
+    pub chain: String,
+    /// PEM: its private key, in PKCS #8, SEC 1 or PKCS #1.
+    #[schemars(length(min = 1))]
+    pub key: String,
 }
 
 /// How health is asked for.

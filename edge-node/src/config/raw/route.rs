@@ -141,6 +141,7 @@ pub enum HostRewrite {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Redirect {
     /// 301, 302, 303, 307 or 308. With 308 and 307 a client keeps method and body.
+    #[schemars(range(min = 301, max = 308))]
     pub status: Spanned<u16>,
     /// The scheme.
     pub scheme: Option<Scheme>,

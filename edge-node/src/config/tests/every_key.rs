@@ -186,7 +186,7 @@ fn a_pool_is_read() {
             certificate: Some(CertificateFiles {
                 chain: file("tls/edge.pem"),
                 key: file("tls/edge.key"),
-                ocsp: Some(file("tls/edge.ocsp")),
+                ocsp: None,
             }),
         }),
         connect_timeout: Duration::from_secs(1),
