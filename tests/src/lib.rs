@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a rig is part of a test, which fails by panicking")]
 
 pub mod cache;
+pub mod certificates;
 pub mod code_signing;
 pub mod declared;
 pub mod disk;
@@ -18,6 +19,7 @@ pub mod metrics;
 pub mod network;
 #[cfg(unix)]
 pub mod node;
+pub mod openssl;
 pub mod package_signing;
 pub mod podman;
 pub mod process;
