@@ -191,9 +191,10 @@ fn c_tools(target: Target) -> Vec<Requirement> {
             brew: Some("mingw-w64"),
             ..NONE
         },
-        Target::LinuxX64 => Packages { apt: Some("musl-dev"), dnf: Some("musl-devel"), ..NONE },
-        // Debian has it as `musl-dev:arm64` once the architecture is added, which is not a package name alone.
-        Target::LinuxArm64 => NONE,
+        // Those for ARM come from the same package, see `musl_arm64`.
+        Target::LinuxX64 | Target::LinuxArm64 => {
+            Packages { apt: Some("musl-dev"), dnf: Some("musl-devel"), ..NONE }
+        }
     };
     let headers = Requirement {
         name: format!("C headers for {}", target.triple()),
