@@ -1,6 +1,7 @@
 //! One file a command: each gathers what it needs, calls the pure parts, and reports.
 
 mod bench;
+mod bench_gateway;
 mod check;
 mod context;
 mod dist;

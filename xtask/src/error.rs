@@ -37,6 +37,11 @@ pub enum Error {
     /// Tools are missing.
     #[error("{} missing: {}\nrun the command with --install-tools, or see `cargo xtask doctor`", .0.len(), .0.join(", "))]
     ToolsMissing(Vec<String>),
+    /// Tools that only a benchmark takes are missing; what installs each is said.
+    #[error(
+        "the benchmark cannot be run; install what is missing and see that no package starts a service:\n{0}"
+    )]
+    BenchToolsMissing(String),
     /// Tools could not be installed.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -89,7 +94,9 @@ impl Error {
         match self {
             Self::Told(error) => error.exit_code(),
             Self::Declaration(_) => EXIT_DECLARATION,
-            Self::ToolsMissing(_) | Self::Install(_) => EXIT_TOOL_MISSING,
+            Self::ToolsMissing(_) | Self::BenchToolsMissing(_) | Self::Install(_) => {
+                EXIT_TOOL_MISSING
+            }
             Self::Plan(PlanError::UnknownTarget { .. }) => EXIT_USAGE,
             Self::Plan(PlanError::DuplicateMember { .. }) => EXIT_DECLARATION,
             Self::Facts(_)
