@@ -1,12 +1,31 @@
 //! TLS from files: what listeners show and ask, what upstreams are shown and asked, and who a client is.
+//!
+//! Files are read (`files`), their PEM taken apart (`pem`) and their certificates looked into (`certificate`); out of
+//! that come the configs of rustls for listeners ([`server()`]: `sni` chooses what is shown, `clients` what is asked)
+//! and for upstreams ([`client()`]), and the [`Identity`] of a client. The cryptography is ring's, named explicitly:
+//! nothing here depends on the process-wide default provider.
 
+pub(crate) mod certificate;
+mod client;
+mod clients;
+mod files;
+mod identity;
+pub(crate) mod pem;
+mod server;
+mod sni;
+
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
+use jiff::Timestamp;
+use rustls::crypto::CryptoProvider;
 
-use crate::config;
+pub use client::{client, server_name};
+pub use files::{Stamp, client_files, server_files};
+pub use identity::{HEADER_BYTES_MAX, Identity};
+pub use server::server;
 
 /// Why TLS cannot be had from the files named in the config.
 #[derive(Debug, thiserror::Error)]
@@ -24,63 +43,118 @@ pub enum TlsError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, and how to mend it where that is obvious.
         what: String,
     },
+    /// A key and a certificate that do not belong together.
+    #[error("{}: is not the key of {}{}", key.display(), chain.display(), hint)]
+    Pair {
+        /// The file of the certificate.
+        chain: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// Which certificate's it is instead, as the end of the sentence; empty where it is none's.
+        hint: String,
+    },
+    /// An upstream whose certificate has no name to be checked for.
+    #[error("{name}: cannot be the name of a certificate: set `server-name`")]
+    ServerName {
+        /// What was to be the name.
+        name: String,
+    },
+    /// The system refuses random numbers.
+    #[error("random numbers cannot be had from the system")]
+    Random,
 }
 
-/// What a listener needs. Reads files, so it may block.
-///
-/// # Errors
-/// When a file cannot be used.
-pub fn server(settings: &config::ServerTls) -> Result<Arc<rustls::ServerConfig>, TlsError> {
-    let path = settings.certificates[0].chain.clone();
-    Err(TlsError::File { path, what: "not yet".to_owned() })
+/// What a listener needs, and what there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// For `tokio_rustls::TlsAcceptor`.
+    pub config: Arc<rustls::ServerConfig>,
+    /// What is shown to clients, in the order of the config.
+    pub certificates: Vec<CertificateInfo>,
+    /// The lists of revoked certificates, in the order of the config.
+    pub revocation_lists: Vec<RevocationListInfo>,
 }
 
-/// What connections to upstreams need. Reads files, so it may block.
-///
-/// # Errors
-/// When a file cannot be used.
-pub fn client(
-    settings: &config::ClientTls,
-    protocol: config::Protocol,
-) -> Result<Arc<rustls::ClientConfig>, TlsError> {
-    let _ = protocol;
-    Err(TlsError::File { path: settings.authorities.clone(), what: "not yet".to_owned() })
+/// A certificate that is shown to clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateInfo {
+    /// The file it is from.
+    pub file: PathBuf,
+    /// Its DNS names and addresses, lower case.
+    pub names: Vec<String>,
+    /// From when it is valid.
+    pub not_before: Timestamp,
+    /// Until when the whole chain in the file is valid.
+    pub not_after: Timestamp,
 }
 
-/// Who a client is, by a certificate that was verified.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// Its DNS names, lower case.
-    pub dns: Vec<String>,
-    /// Its URIs.
-    pub uris: Vec<String>,
-    /// Its addresses.
-    pub ips: Vec<std::net::IpAddr>,
-    /// SHA-256 of the certificate, lower-case hexadecimal.
-    pub fingerprint: String,
+/// A list of revoked certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationListInfo {
+    /// The file it is from.
+    pub file: PathBuf,
+    /// When a newer one is due; all its authority's clients are refused from then on. RFC 5280 lets nobody leave it
+    /// out.
+    pub next_update: Option<Timestamp>,
 }
 
-impl Identity {
-    /// Reads a verified certificate; none where it cannot be read.
-    #[must_use]
-    pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        let _ = certificate;
-        None
+/// What is no mistake in a file, but makes clients fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The file.
+    pub file: PathBuf,
+    /// What is the matter.
+    pub what: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.file.display(), self.what)
     }
+}
 
-    /// Whether the rules let it in.
+impl Loaded {
+    /// What a person should know of the files at `now`: certificates that are expired, not yet valid or without a
+    /// name, and revocation lists that are out of date.
     #[must_use]
-    pub fn is_allowed(&self, rules: &config::ClientRules) -> bool {
-        rules.allow.is_empty()
-    }
-
-    /// The text of the header in which an upstream learns it: RFC 9440 has the whole certificate, this has the names,
-    /// in the form `dns=a, uri=b, ip=c, sha256=d`.
-    #[must_use]
-    pub fn header(&self) -> http::HeaderValue {
-        http::HeaderValue::from_static("")
+    pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
+        let certificates = self.certificates.iter().flat_map(|info| {
+            info.problems(now).map(|what| Warning { file: info.file.clone(), what })
+        });
+        let lists = self.revocation_lists.iter().filter_map(|list| {
+            let next = list.next_update.filter(|next| *next <= now)?;
+            let what =
+                format!("a newer list was due at {next}: its authority's clients are refused");
+            Some(Warning { file: list.file.clone(), what })
+        });
+        certificates.chain(lists).collect()
     }
 }
+
+impl CertificateInfo {
+    fn problems(&self, now: Timestamp) -> impl Iterator<Item = String> + use<> {
+        let Self { names, not_before, not_after, .. } = self;
+        let validity = if *not_after <= now {
+            Some(format!("expired at {not_after}"))
+        } else if now < *not_before {
+            Some(format!("is not valid before {not_before}"))
+        } else {
+            None
+        };
+        let nameless = names
+            .is_empty()
+            .then(|| "has no DNS name and no address: clients refuse it".to_owned());
+        validity.into_iter().chain(nameless)
+    }
+}
+
+/// Whose cryptography is used.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+#[cfg(test)]
+mod tests;

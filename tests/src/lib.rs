@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a rig is part of a test, which fails by panicking")]
 
 pub mod cache;
+pub mod certificates;
 pub mod code_signing;
 pub mod declared;
 pub mod disk;
@@ -17,6 +18,7 @@ pub mod load;
 pub mod metrics;
 pub mod network;
 pub mod node;
+pub mod openssl;
 pub mod process;
 pub mod prometheus;
 pub mod release;

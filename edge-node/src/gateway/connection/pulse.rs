@@ -1,0 +1,103 @@
+//! What a client's connection is doing, and since when: noted where bytes and requests pass, read
+//! by the worker's clock, so that no timer is set for each request.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Nothing of a request is there.
+const IDLE: u32 = u32::MAX;
+/// A part of a head is there, or of what comes before the first one.
+const HEAD: u32 = u32::MAX - 1;
+
+/// The pulse of a connection. All of it happens on one thread; the atomics are for the upgrade of
+/// a connection, which may not hold what is bound to a thread.
+#[derive(Debug)]
+pub struct Pulse {
+    epoch: Instant,
+    /// [`IDLE`], [`HEAD`] or the number of requests being answered.
+    state: AtomicU32,
+    /// Milliseconds from `epoch` to the last change of `state`.
+    since: AtomicU64,
+}
+
+/// How long a connection may do nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// While a head is on its way.
+    pub head: Duration,
+    /// While none is.
+    pub idle: Duration,
+}
+
+impl Pulse {
+    /// That of a connection which was just taken.
+    pub fn new() -> Self {
+        Self { epoch: Instant::now(), state: AtomicU32::new(HEAD), since: AtomicU64::new(0) }
+    }
+
+    /// Bytes came of what may be the next head.
+    pub fn heard(&self) {
+        if self.state.load(Ordering::Relaxed) == IDLE {
+            self.turn(HEAD, Instant::now());
+        }
+    }
+
+    /// What comes before the first head went well; the time for that begins anew.
+    pub fn greeted(&self) {
+        self.turn(HEAD, Instant::now());
+    }
+
+    /// A head is complete.
+    pub fn begin(&self, now: Instant) {
+        let state = self.state.load(Ordering::Relaxed);
+        self.turn(if state >= HEAD { 1 } else { state + 1 }, now);
+    }
+
+    /// An answer is complete, or was given up.
+    pub fn end(&self, now: Instant) {
+        let state = self.state.load(Ordering::Relaxed);
+        self.turn(if state >= HEAD || state <= 1 { IDLE } else { state - 1 }, now);
+    }
+
+    /// True once it did nothing for longer than it may.
+    pub fn is_over(&self, patience: Patience, now: Instant) -> bool {
+        let limit = match self.state.load(Ordering::Relaxed) {
+            IDLE => patience.idle,
+            HEAD => patience.head,
+            _requests => return false,
+        };
+        let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.epoch).saturating_sub(since) >= limit
+    }
+
+    fn turn(&self, state: u32, now: Instant) {
+        let since = now.saturating_duration_since(self.epoch).as_millis();
+        self.since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.state.store(state, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience =
+        Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) };
+
+    #[test]
+    fn a_head_is_waited_for_less_long_than_a_request_and_an_answer_for_ever() {
+        let pulse = Pulse::new();
+        let start = pulse.epoch;
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert!(!pulse.is_over(PATIENCE, after(9)) && pulse.is_over(PATIENCE, after(10)));
+        pulse.begin(after(5));
+        pulse.begin(after(6));
+        assert!(!pulse.is_over(PATIENCE, after(10_000)));
+        pulse.end(after(7));
+        assert!(!pulse.is_over(PATIENCE, after(10_000)), "one request goes on");
+        pulse.end(after(20));
+        assert!(!pulse.is_over(PATIENCE, after(79)) && pulse.is_over(PATIENCE, after(80)));
+    }
+}
