@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// A request makes and drops a dozen small values, which the allocators of musl and Windows are slow at.
+/// A request makes and drops a dozen small values, which the allocator of musl is slow at.
+#[cfg(target_os = "linux")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

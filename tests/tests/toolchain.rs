@@ -103,8 +103,8 @@ impl Site {
             epoch: 1_700_000_000,
         };
         let invocation = toolchain::cargo_invocation(&request, &self.host).unwrap();
-        if invocation.needs_support {
-            toolchain::self_contained::install(&self.host).unwrap();
+        if let Some(support) = invocation.support {
+            support.install(&self.host).unwrap();
         }
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(&self.host.workspace).args(invocation.arguments).args(options);
