@@ -102,6 +102,7 @@ impl Error {
             | Self::Facts(_)
             | Self::Plan(_)
             | Self::ToolsMissing(_)
+            | Self::BenchToolsMissing(_)
             | Self::Install(_)
             | Self::Step(_)
             | Self::Publish(_)

@@ -1,7 +1,7 @@
 //! `cargo xtask bench gateway`: builds what takes part, goes into a network of its own, measures there.
 
 use super::context::{context, lock};
-use super::{Project, bench, doctor};
+use super::{Credentials, Project, bench, doctor};
 use crate::bench::gateway::{self, HELPERS, Job, ROWS};
 use crate::bench::{self as figures};
 use crate::cli::{Bench, GatewayArgs, SelectionArgs};
@@ -81,7 +81,7 @@ fn build(project: &Project) -> Result<PathBuf, Error> {
     let plan = project.plan(&selection)?;
     let steps = plan.steps.iter().filter(|step| step.stage <= Stage::Build).cloned().collect();
     let out = project.facts.target_dir.join("dist");
-    let context = context(project, &needed, None, None, out, None);
+    let context = context(project, &needed, None, Credentials::default(), out, None);
     let _lock = lock(&context.roots.work)?;
     exec::execute(&Plan { steps, ..plan }, &context, &|event| report::event(&event))?;
     let folder = project.facts.work_dir().join("build").join(triple);
