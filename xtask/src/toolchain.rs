@@ -238,6 +238,24 @@ const REMOVED: [&str; 29] = [
     "_LINK_",
 ];
 
+/// The variables by which build scripts find a C compiler for a target, for a cargo command that links nothing; none
+/// where the target's own compiler is at home.
+///
+/// # Errors
+/// [`ToolchainError::UnknownTarget`], [`ToolchainError::NotUnicode`].
+pub fn c_environment(
+    triple: &str,
+    host: &Host,
+) -> Result<BTreeMap<String, String>, ToolchainError> {
+    let target = Target::parse(triple)?;
+    match resolve(&LinkerChoice::ByHost, target, &host.toolchain.host)? {
+        LinkerChoice::Msvc => Ok(BTreeMap::new()),
+        LinkerChoice::ByHost | LinkerChoice::SelfContained | LinkerChoice::Xwin { .. } => {
+            c_compiler::environment(target, host)
+        }
+    }
+}
+
 /// The linker that is meant, after [`LinkerChoice::ByHost`] was decided.
 ///
 /// # Errors
