@@ -120,7 +120,8 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
     let pulse = Arc::new(Pulse::new());
     let patience = Patience { head: limits.header_read_timeout, idle: site.settings.idle_timeout };
     let standing = worker.room.enter(&guest._seat.departure, &pulse, patience);
-    let greeting = greet(stream, &site, guest.is_own, &pulse);
+    // Boxed, as is HTTP/2: what is over or rare must not make each connection as large.
+    let greeting = Box::pin(greet(stream, &site, guest.is_own, &pulse));
     let greeting = unless_told(greeting, standing.control());
     let greeted = tokio::time::timeout(limits.header_read_timeout, greeting).await;
     let Ok(Some(greeted)) = greeted else { return Err(Fault::Silent) };
@@ -154,7 +155,8 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
         Version::Http2 => {
             let connection = http2(&site).serve_connection(io, service);
             drop(site);
-            drive(connection, &context, http2::Connection::graceful_shutdown).await?;
+            let end_when_idle = http2::Connection::graceful_shutdown;
+            Box::pin(drive(connection, &context, end_when_idle)).await?;
         }
     }
     Ok(())

@@ -33,15 +33,15 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Opens the account of a request.
-    pub fn open<B>(request: &http::Request<B>, context: Rc<ConnectionContext>) -> Self {
+    /// Opens the account of a request. Boxed, as it moves along with the answer.
+    pub fn open<B>(request: &http::Request<B>, context: Rc<ConnectionContext>) -> Box<Self> {
         let start = Instant::now();
         context.pulse.begin(start);
         let site = context.listening.site();
         if !context.is_own {
             context.listening.in_flight.inc();
         }
-        Self {
+        Box::new(Self {
             start,
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -56,7 +56,7 @@ impl Exchange {
             bytes: 0,
             site,
             context,
-        }
+        })
     }
 
     /// Notes that the answer's head is on its way, and counts the request.

@@ -31,6 +31,15 @@ pub struct Patience {
     pub idle: Duration,
 }
 
+/// What a connection did for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overdue {
+    /// Nothing.
+    Idle,
+    /// It waited for the rest of a head.
+    Head,
+}
+
 impl Pulse {
     /// That of a connection which was just taken.
     pub fn new() -> Self {
@@ -61,15 +70,16 @@ impl Pulse {
         self.turn(if state >= HEAD || state <= 1 { IDLE } else { state - 1 }, now);
     }
 
-    /// True once it did nothing for longer than it may.
-    pub fn is_over(&self, patience: Patience, now: Instant) -> bool {
-        let limit = match self.state.load(Ordering::Relaxed) {
-            IDLE => patience.idle,
-            HEAD => patience.head,
-            _requests => return false,
+    /// What it did for longer than it may, if anything.
+    pub fn overdue(&self, patience: Patience, now: Instant) -> Option<Overdue> {
+        let (limit, overdue) = match self.state.load(Ordering::Relaxed) {
+            IDLE => (patience.idle, Overdue::Idle),
+            HEAD => (patience.head, Overdue::Head),
+            _requests => return None,
         };
         let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
-        now.saturating_duration_since(self.epoch).saturating_sub(since) >= limit
+        let passed = now.saturating_duration_since(self.epoch).saturating_sub(since);
+        (passed >= limit).then_some(overdue)
     }
 
     fn turn(&self, state: u32, now: Instant) {
@@ -91,13 +101,14 @@ mod tests {
         let pulse = Pulse::new();
         let start = pulse.epoch;
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert!(!pulse.is_over(PATIENCE, after(9)) && pulse.is_over(PATIENCE, after(10)));
+        let overdue = |seconds| pulse.overdue(PATIENCE, after(seconds));
+        assert_eq!((overdue(9), overdue(10)), (None, Some(Overdue::Head)));
         pulse.begin(after(5));
         pulse.begin(after(6));
-        assert!(!pulse.is_over(PATIENCE, after(10_000)));
+        assert_eq!(overdue(10_000), None);
         pulse.end(after(7));
-        assert!(!pulse.is_over(PATIENCE, after(10_000)), "one request goes on");
+        assert_eq!(overdue(10_000), None, "one request goes on");
         pulse.end(after(20));
-        assert!(!pulse.is_over(PATIENCE, after(79)) && pulse.is_over(PATIENCE, after(80)));
+        assert_eq!((overdue(79), overdue(80)), (None, Some(Overdue::Idle)));
     }
 }

@@ -9,7 +9,7 @@ use std::task::Waker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::pulse::{Patience, Pulse};
+use super::pulse::{Overdue, Patience, Pulse};
 use crate::listener::{Departure, Stage};
 
 /// The connections of a worker.
@@ -81,11 +81,14 @@ impl Room {
         Standing { room: Rc::clone(self), control }
     }
 
-    /// Cuts the connections that did nothing for too long.
-    pub fn cut_idle(&self, now: Instant) {
+    /// Ends the connections that did nothing for too long.
+    pub fn end_overdue(&self, now: Instant) {
         for control in &*self.controls.borrow() {
-            if control.pulse.is_over(control.patience, now) {
-                control.tell(Order::Cut);
+            match control.pulse.overdue(control.patience, now) {
+                // A request that comes in this moment is still answered.
+                Some(Overdue::Idle) => control.tell(Order::End),
+                Some(Overdue::Head) => control.tell(Order::Cut),
+                None => {}
             }
         }
     }

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::pulse::Pulse;
+use crate::gateway::gather;
 
 /// What an HTTP/2 client says first. Source: RFC 9113, section 3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -116,7 +117,9 @@ impl AsyncWrite for ClientStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut self.transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Plain(stream) => {
+                gather::poll_write_vectored(Pin::new(stream), context, slices)
+            }
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
