@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 use super::access::Told;
@@ -34,9 +35,10 @@ pub struct Exchange {
 
 impl Exchange {
     /// Opens the account of a request. Boxed, as it moves along with the answer.
-    pub fn open<B>(request: &http::Request<B>, context: Rc<ConnectionContext>) -> Box<Self> {
+    pub fn open(request: &http::Request<Incoming>, context: Rc<ConnectionContext>) -> Box<Self> {
         let start = Instant::now();
         context.pulse.begin(start);
+        context.pulse.note_body(!request.body().is_end_stream());
         let site = context.listening.site();
         if !context.is_own {
             context.listening.in_flight.inc();

@@ -37,6 +37,8 @@ pub struct Control {
 pub enum Order {
     /// Nothing.
     Stay,
+    /// To give up its buffers.
+    Rest,
     /// To end when it is idle.
     End,
     /// To end now.
@@ -88,6 +90,7 @@ impl Room {
                 // A request that comes in this moment is still answered.
                 Some(Overdue::Idle) => control.tell(Order::End),
                 Some(Overdue::Head) => control.tell(Order::Cut),
+                Some(Overdue::Rest) => control.tell(Order::Rest),
                 None => {}
             }
         }
@@ -142,6 +145,13 @@ impl Control {
             *known = Some(waker.clone());
         }
         self.order.get()
+    }
+
+    /// The connection works again.
+    pub fn rested(&self) {
+        if self.order.get() == Order::Rest {
+            self.order.set(Order::Stay);
+        }
     }
 
     fn tell(&self, order: Order) {
