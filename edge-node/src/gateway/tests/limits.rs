@@ -103,3 +103,18 @@ async fn requests_wait_for_a_connection_and_too_many_of_them_are_refused() {
     assert!(within(first).await.unwrap().ends_with("yes"));
     assert!(within(waiting).await.unwrap().ends_with("yes"));
 }
+
+#[tokio::test]
+async fn a_connection_that_gave_up_its_buffers_answers_the_next_request() {
+    let rig = Rig::start("");
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    let mut some = [0; 4096];
+    for _ in 0..2 {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let length = within(stream.read(&mut some)).await.unwrap();
+        assert!(some[..length].starts_with(b"HTTP/1.1 200 "));
+        // Longer than it keeps them; and it is not closed.
+        let more = tokio::time::timeout(Duration::from_millis(1500), stream.read(&mut some)).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+}
