@@ -16,6 +16,8 @@ pub enum Need {
     Root,
     /// The standard library of a compilation target, as `rustup target add` installs it.
     Target(&'static str),
+    /// musl's C headers, where a distribution lays them.
+    MuslHeaders,
 }
 
 /// Ends the test early when one of the needs is not met: `needs!(Tool("wine"), Root)`.
@@ -69,6 +71,11 @@ fn missing(need: Need) -> Option<String> {
         Need::Root => (!is_root()).then(|| "to be root".to_owned()),
         Need::Target(target) => {
             (!has_target(target)).then(|| format!("the rustup target {target}"))
+        }
+        Need::MuslHeaders => {
+            let places = ["/usr/include/x86_64-linux-musl", "/usr/x86_64-linux-musl/include"];
+            let is_there = places.iter().any(|place| Path::new(place).is_dir());
+            (!is_there).then(|| "musl's C headers".to_owned())
         }
     }
 }
