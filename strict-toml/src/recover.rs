@@ -27,8 +27,8 @@ pub struct Recovered<T> {
 /// Reads a text as a `T`, and one with mistakes as what it may have been meant to be.
 ///
 /// A misspelled key is read as the one it was taken for, another unknown one left out. A value that
-/// does not fit, or is missing, is exchanged for several that do. A text that is not TOML is judged
-/// by its schema only.
+/// does not fit, or is missing, is exchanged for several that do. Of what is declared twice either may
+/// have been meant. A text that is not TOML for another reason is judged by its schema only.
 pub fn parse_recovering<T: DeserializeOwned + JsonSchema>(
     source: &Source,
     formats: &Formats,
@@ -37,11 +37,19 @@ pub fn parse_recovering<T: DeserializeOwned + JsonSchema>(
     let tree = syntax::tree(&repaired);
     let schema = schema::<T>();
     let found = check::check(&repaired.source, &tree, &schema, formats);
-    let (readings, substituted) = if repaired.mistakes.is_empty() {
+    let (mut readings, mut substituted) = if repaired.is_readable() {
         readings(&Setting::new(&repaired.source, &schema, formats, &tree), found.is_empty())
     } else {
         (Vec::new(), Vec::new())
     };
+    if let Some(later) = repaired.with_later().filter(|_| repaired.is_readable()) {
+        let tree = syntax::tree(&later);
+        let is_sound = check::check(&later.source, &tree, &schema, formats).is_empty();
+        let setting = Setting::new(&later.source, &schema, formats, &tree);
+        let (others, places) = self::readings(&setting, is_sound);
+        readings.extend(others);
+        substituted.extend(places);
+    }
     let mut mistakes = as_written(&repaired, found);
     let mut values = Vec::new();
     for reading in readings {

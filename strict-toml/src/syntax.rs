@@ -22,6 +22,8 @@ pub(crate) use repair::Repaired;
 /// readings than this is not worth a judgement of what is left of it.
 const READINGS_MAX: usize = 32;
 
+/// How toml, and a mistake made of it, begins its complaint about what is declared twice.
+const DUPLICATE: &str = "duplicate key";
 /// How toml begins its complaint about keys given to what is no table.
 const EXTENDS: &str = "cannot extend value of type ";
 
@@ -49,11 +51,13 @@ pub(crate) fn read(source: &Source) -> Repaired {
             let text = &repaired.source.text;
             let keeps_tree = keeps_tree(&statements, text, error.message(), &mistake);
             let broken = statement::around(&statements, text, span.start).filter(|_| !keeps_tree);
+            let repeated = repeated(&statements, text, &mistake).filter(|_| keeps_tree);
+            repaired.is_complete &= repeated.is_some();
             if !broken_lines.contains(&line) {
                 broken_lines.push(line);
                 repaired.mistakes.push(mistake);
+                repaired.repeated.extend(repeated);
             }
-            repaired.is_complete = false;
             blanked |= broken.is_some_and(|statement| repaired.blank(&statement.reach));
         }
         if !blanked {
@@ -80,16 +84,22 @@ fn keeps_tree(statements: &[Statement], text: &str, message: &str, mistake: &Dia
     };
     let first_is_header = mistake.related.first().is_some_and(is_header);
     match message {
-        "duplicate key" => !mistake.label.as_ref().is_some_and(is_header) || first_is_header,
+        DUPLICATE => !mistake.label.as_ref().is_some_and(is_header) || first_is_header,
         _ => message.starts_with(EXTENDS),
     }
+}
+
+/// What a mistake says is declared again: all that was declared there first.
+fn repeated(statements: &[Statement], text: &str, mistake: &Diagnostic) -> Option<Range<usize>> {
+    let first = mistake.related.first().filter(|_| mistake.message.starts_with(DUPLICATE))?;
+    Some(statement::around(statements, text, first.span.start)?.reach.clone())
 }
 
 fn mistake(text: &str, message: &str, span: &Range<usize>) -> Diagnostic {
     let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
     let word = &text[span.clone()];
     match (what, expected) {
-        ("duplicate key", _) => declared::duplicate(text, span.clone()),
+        (DUPLICATE, _) => declared::duplicate(text, span.clone()),
         _ if what.starts_with(EXTENDS) => declared::extended(text, what, span),
         ("unclosed table", _) => Diagnostic::error("unclosed table header")
             .at(span.clone(), format!("expected {expected}")),

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::process::{self, Finished};
 
 /// Making a key of 2048 bits may take a while on a slow machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// An authority and a publisher that it vouches for, made by `openssl`, removed when dropped.
 #[derive(Debug)]

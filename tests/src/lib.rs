@@ -17,6 +17,7 @@ pub mod http;
 pub mod load;
 pub mod metrics;
 pub mod network;
+#[cfg(unix)]
 pub mod node;
 pub mod openssl;
 pub mod process;
@@ -24,6 +25,7 @@ pub mod prometheus;
 pub mod release;
 pub mod schema;
 pub mod strace;
+#[cfg(unix)]
 pub mod systemd;
 pub mod tools;
 pub mod wait;

@@ -32,7 +32,7 @@ impl Network {
             "ip link set lo up && exec cat",
         ]));
         let network = Self { process: holder.id(), _holder: Some(holder) };
-        wait::until("a network of one's own", Duration::from_secs(10), || {
+        wait::until("a network of one's own", Duration::from_secs(60), || {
             let name = std::fs::read_to_string(format!("/proc/{}/comm", network.process)).ok()?;
             (name == "cat\n").then_some(())
         });

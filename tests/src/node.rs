@@ -13,7 +13,7 @@ use crate::process::Background;
 use crate::wait;
 
 /// The longest a start or an end may take on a busy machine.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A service in the background, killed when dropped.
 #[derive(Debug)]

@@ -38,7 +38,7 @@ impl<'network> Prometheus<'network> {
             .arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()))
             .arg(format!("--web.listen-address={ADDRESS}"));
         let server = Background::start(&mut command, &log);
-        let ready = wait::within(Duration::from_secs(30), || {
+        let ready = wait::within(Duration::from_secs(120), || {
             network.get(ADDRESS, "/-/ready").ok().filter(|response| response.status == 200)
         });
         let text = std::fs::read_to_string(&log).unwrap_or_default();

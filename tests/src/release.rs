@@ -84,7 +84,7 @@ impl Release {
             "-C".as_ref(),
             to.as_os_str(),
         ]);
-        process::run(&mut command, Duration::from_secs(60)).success();
+        process::run(&mut command, Duration::from_secs(300)).success();
         let entries: Vec<_> =
             std::fs::read_dir(to).unwrap().map(|entry| entry.unwrap().path()).collect();
         let [folder] = &entries[..] else { panic!("not one folder: {entries:?}") };

@@ -122,7 +122,7 @@ impl Wine {
     /// Wine quotes an argument that has spaces. NSIS wants `/D=C:\A B` last and unquoted: pass its words one by one.
     ///
     /// # Panics
-    /// When it does not end within a minute.
+    /// When it does not end within three minutes.
     #[track_caller]
     pub fn run(&self, program: impl AsRef<Path>, arguments: &[&str]) -> Finished {
         let mut command = self.command();
@@ -176,10 +176,10 @@ impl Wine {
     /// Waits until the service is in `state`.
     ///
     /// # Panics
-    /// When it is not within half a minute.
+    /// When it is not within three minutes.
     #[track_caller]
     pub fn wait_for_service(&self, name: &str, state: &str) {
-        wait::until(&format!("service {name} to be {state}"), Duration::from_secs(30), || {
+        wait::until(&format!("service {name} to be {state}"), LIMIT, || {
             (self.service_state(name)? == state).then_some(())
         });
     }
@@ -188,7 +188,7 @@ impl Wine {
     /// goes on from there, and ends at once.
     ///
     /// # Panics
-    /// When one still runs after a minute.
+    /// When one still runs after three minutes.
     #[track_caller]
     pub fn wait_for_uninstaller(&self) {
         let prefix = format!("WINEPREFIX={}\0", self.prefix.path().display());

@@ -15,7 +15,7 @@ use crate::process::{self, Finished};
 use crate::{release, tools};
 
 /// No command on a workspace this small takes longer, on the slowest machine.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 /// The declaration, in a workspace.
 pub const DECLARATION: &str = "packaging/release.toml";
 

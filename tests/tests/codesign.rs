@@ -19,7 +19,7 @@ use tests::workspace::{DECLARATION, Tree, Workspace, tree};
 use tests::{declared, needs, tools};
 use xtask::authenticode::{self, Signature};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 const TARGET: &str = "x86_64-pc-windows-msvc";
 const SETUP: &str = "field-probe-2.5.0-x86_64-pc-windows-msvc-setup.exe";
 const ZIP: &str = "field-probe-2.5.0-x86_64-pc-windows-msvc.zip";

@@ -19,7 +19,7 @@ use tests::release::{program, xtask};
 use tests::{declared, http, metrics, process};
 use toml::Table;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 /// Comes with TLS; its alert waits for it.
 const NOT_YET_MEASURED: &str = "tls_cert_not_after_timestamp_seconds";
 

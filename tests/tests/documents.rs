@@ -1,6 +1,7 @@
 //! What the documents say is so: every command they show is one, every link leads somewhere, and the workflows do what
 //! the project says of them.
 
+#![expect(clippy::disallowed_methods, reason = "real programs are what is tested")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use tests::workspace::Workspace;
 use tests::{needs, process, release, tools};
 use xtask::cli::{Cli, Command};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// The documents people read, and what is in them.
 fn documents() -> Vec<(String, String)> {
@@ -182,6 +183,35 @@ fn the_table_of_the_readme_names_what_a_release_holds() {
             _ => format!("`{name}`"),
         };
         assert!(readme.contains(&row), "README.md does not name {name} as {row}");
+    }
+}
+
+/// Git for Windows, which the Windows job checks out with, writes CRLF unless the repository says otherwise.
+#[test]
+fn a_checkout_on_windows_has_the_bytes_of_one_on_linux() {
+    needs!(Tool("git"));
+    let folder = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=Nobody", "-c", "user.email=nobody@probe.example"]);
+        command.args(arguments).current_dir(folder.path());
+        process::run(&mut command, LIMIT).success()
+    };
+    let files = ["LICENSE", ".cargo/host-linker", "packaging/windows/edge-node.ico"];
+    for file in files.into_iter().chain([".gitattributes"]) {
+        let copy = folder.path().join(file);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(tools::workspace().join(file), copy).unwrap();
+    }
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "All there is"]);
+    files.iter().for_each(|file| fs::remove_file(folder.path().join(file)).unwrap());
+    git(&["-c", "core.autocrlf=true", "checkout", "--quiet", "--", "."]);
+    for file in files {
+        let same = fs::read(folder.path().join(file)).unwrap()
+            == fs::read(tools::workspace().join(file)).unwrap();
+        assert!(same, "{file}");
     }
 }
 

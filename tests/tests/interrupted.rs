@@ -20,7 +20,7 @@ use tests::{needs, strace, wait};
 use xtask::signature::PublicKey;
 use xtask::verify::{self, KeyOrigin, Options, TrustedKey};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 /// The first release, and the one that is to replace it.
 const DESCRIPTIONS: [&str; 2] = ["Measures what grows in the field", "Counts what crawls there"];
 const PORTS: [&str; 2] = ["port = 7071", "port = 7072"];

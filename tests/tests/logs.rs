@@ -24,7 +24,8 @@ use tests::release::program;
 use tests::systemd::Systemd;
 use tests::{http, metrics, needs, strace, wait};
 
-const SOON: Duration = Duration::from_secs(20);
+/// Only a test that fails waits this long.
+const SOON: Duration = Duration::from_secs(60);
 const PAGE: u64 = 4096;
 /// Small files, so that a test needs few lines.
 const ROTATION: Rotation = Rotation { bytes_max: 64 * 1024, age_max: None, keep: 3 };

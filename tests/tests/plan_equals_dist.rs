@@ -18,7 +18,7 @@ use xtask::archive::{self, Member};
 use xtask::checksum;
 use xtask::config::model::{Algorithm, Format};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Our own declaration, planned and made.
 struct Made {

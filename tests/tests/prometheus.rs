@@ -13,7 +13,8 @@ use tests::prometheus::{Prometheus, promtool};
 use tests::release::Release;
 use tests::{declared, needs, wait};
 
-const SOON: Duration = Duration::from_secs(60);
+/// Only a test that fails waits this long.
+const SOON: Duration = Duration::from_secs(120);
 
 fn unpacked() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

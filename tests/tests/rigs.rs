@@ -15,6 +15,9 @@ use tests::systemd::Systemd;
 use tests::wine::Wine;
 use tests::{metrics, needs, process, wait};
 
+/// Only a test that fails waits this long.
+const LIMIT: Duration = Duration::from_secs(120);
+
 const INSTALLER: &str = r#"
 Target amd64-unicode
 Name "Rig"
@@ -39,7 +42,7 @@ fn compile_installer(folder: &Path) -> PathBuf {
     let script = folder.join("rig.nsi");
     std::fs::write(&script, INSTALLER).unwrap();
     let mut command = Command::new("makensis");
-    process::run(command.args(["-V2", "-WX"]).arg(&script), Duration::from_secs(30)).success();
+    process::run(command.args(["-V2", "-WX"]).arg(&script), LIMIT).success();
     folder.join("rig-setup.exe")
 }
 
@@ -137,8 +140,7 @@ fn prometheus_scrapes_itself_in_a_network_of_its_own() {
     .unwrap();
     let [network, empty] = [Network::new(), Network::new()];
     let prometheus = Prometheus::start(&network, &config);
-    let up =
-        wait::until("a scrape", Duration::from_secs(20), || prometheus.value("up{job=\"itself\"}"));
+    let up = wait::until("a scrape", LIMIT, || prometheus.value("up{job=\"itself\"}"));
     assert_eq!(up, "1");
     let address = "127.0.0.1:9090".parse().unwrap();
     let samples = metrics::parse(&network.get(address, "/metrics").unwrap().body).unwrap();

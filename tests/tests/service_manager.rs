@@ -15,7 +15,8 @@ use tests::wine::Wine;
 use tests::wine::recorder::{Recorder, Status};
 
 const TARGET: &str = "x86_64-pc-windows-msvc";
-const SOON: Duration = Duration::from_secs(30);
+/// Only a test that fails waits this long.
+const SOON: Duration = Duration::from_secs(120);
 
 // Source: `SERVICE_STATUS`, `ControlService`.
 const STOPPED: u32 = 1;
@@ -154,7 +155,12 @@ fn the_manager_is_told_every_state_of_a_whole_life() {
     assert_eq!(states(&recorded), expected, "{recorded:?}");
     let pending = recorded.iter().filter(|status| status.state == STOP_PENDING);
     let checkpoints: Vec<u32> = pending.map(|status| status.checkpoint).collect();
-    assert_eq!(checkpoints, [1, 2, 3], "one each second of a drain of 2.5 s");
+    // More where the machine had other things to do.
+    assert!(checkpoints.len() >= 3, "one each second of a drain of 2.5 s: {checkpoints:?}");
+    assert!(
+        checkpoints.iter().copied().eq(1..=checkpoints[checkpoints.len() - 1]),
+        "{checkpoints:?}"
+    );
     let last = recorded.last().unwrap();
     assert_eq!((last.exit, last.specific), (0, 0), "{last:?}");
     say(&format!("states: {:?}, checkpoints of the stop: {checkpoints:?}", states(&recorded)));
@@ -193,10 +199,15 @@ fn a_bad_config_ends_stopped_with_its_exit_code_within_a_second() {
     configure(&wine, "");
     recorder.ask("cycle", 1);
     configure(&wine, "shutdwon = {}");
-    let (status, took) = recorder.attempt();
-    say(&format!("a bad config: {status:?} after {took:?}"));
-    assert_eq!((status.state, status.exit, status.specific), (STOPPED, SERVICE_SPECIFIC_ERROR, 3));
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    // What else the machine does may delay one attempt; a service that waits delays them all.
+    let attempts: Vec<_> = (0..5).map(|_| recorder.attempt()).collect();
+    say(&format!("a bad config, five times: {attempts:?}"));
+    for (status, _) in &attempts {
+        let found = (status.state, status.exit, status.specific);
+        assert_eq!(found, (STOPPED, SERVICE_SPECIFIC_ERROR, 3));
+    }
+    let took = attempts.iter().map(|(_, took)| *took).min().unwrap();
+    assert!(took < Duration::from_secs(1), "{attempts:?}");
 }
 
 /// What a process holds (`proc(5)`).

@@ -12,7 +12,7 @@ use tests::process::{self, Finished};
 use tests::release::Release;
 
 fn in_release(command: &mut Command) -> Finished {
-    process::run(command.current_dir(Release::built().folder()), Duration::from_secs(60))
+    process::run(command.current_dir(Release::built().folder()), Duration::from_secs(300))
 }
 
 /// What the sums are of: all files but the sums themselves and the signatures.

@@ -15,17 +15,17 @@ mod test;
 mod verify;
 
 use crate::cli::{Command, SelectionArgs};
-use crate::config::{self, model::Config, model::Signing};
+use crate::config::{self, Workspace, model::Config, model::Signing};
 use crate::error::Error;
 use crate::exec::files;
 use crate::exec::keys::codesign::Credentials;
 use crate::exec::keys::{self, KeyPair, Places, Process};
 use crate::facts::{Facts, Surroundings, gather};
 use crate::plan::{Action, Plan};
-use crate::render::{Document, Templates, documents};
+use crate::render::{Document, Templates, documents, mistakes};
 use crate::stage::{self, Selection};
 use std::path::Path;
-use strict_toml::Source;
+use strict_toml::{Report, Source};
 
 /// Runs a command.
 ///
@@ -128,5 +128,17 @@ fn declaration(surroundings: &Surroundings) -> Result<Config, Error> {
     let bytes = files::read(&surroundings.root.join(config::PATH))?;
     let source = Source::from_bytes(config::PATH, bytes)
         .map_err(|report| Error::Declaration(vec![report]))?;
-    config::parse(&source, surroundings).map_err(|report| Error::Declaration(vec![report]))
+    config::parse(&source, surroundings).map_err(|refused| {
+        let templates = template_mistakes(&refused.readings, surroundings);
+        Error::Declaration(std::iter::once(refused.report).chain(templates).collect())
+    })
+}
+
+/// What is wrong with the templates beside a declaration that is refused, so that all is told in one run.
+fn template_mistakes(readings: &[Config], surroundings: &Surroundings) -> Vec<Report> {
+    let packages = surroundings.packages();
+    let declared = readings.iter().map(|config| &config.product.package);
+    // The version it tells of plays no part here.
+    let package = declared.chain(packages.keys()).find(|name| packages.contains_key(*name));
+    package.map_or_else(Vec::new, |name| mistakes(readings, &surroundings.facts(name)))
 }

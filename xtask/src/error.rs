@@ -37,6 +37,11 @@ pub enum Error {
     /// Tools are missing.
     #[error("{} missing: {}\nrun the command with --install-tools, or see `cargo xtask doctor`", .0.len(), .0.join(", "))]
     ToolsMissing(Vec<String>),
+    /// The whole test suite is to be run by somebody who cannot run all of it.
+    #[error(
+        "the whole test suite needs root: it mounts disks, makes networks and boots a container"
+    )]
+    NotRoot,
     /// Tools could not be installed.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -81,7 +86,27 @@ fn summary(reports: &[Report]) -> String {
 impl Error {
     /// What to do about it, where that is obvious and the text does not say it.
     pub fn help(&self) -> Option<String> {
-        if let Self::Key(error) = self { error.help() } else { None }
+        match self {
+            Self::Key(error) => error.help(),
+            Self::NotRoot => Some(
+                "sudo env \"PATH=$PATH\" \"HOME=$HOME\" cargo xtask test --install-tools; without --install-tools \
+                 the tests that need root are skipped"
+                    .to_owned(),
+            ),
+            Self::Declaration(_)
+            | Self::Facts(_)
+            | Self::Plan(_)
+            | Self::ToolsMissing(_)
+            | Self::Install(_)
+            | Self::Step(_)
+            | Self::Publish(_)
+            | Self::File(_)
+            | Self::Twice(_)
+            | Self::Bench(_)
+            | Self::Command(_)
+            | Self::Told(_)
+            | Self::Findings(_) => None,
+        }
     }
 
     /// The exit code, one of the constants of this module.
@@ -94,6 +119,7 @@ impl Error {
             Self::Plan(PlanError::DuplicateMember { .. }) => EXIT_DECLARATION,
             Self::Facts(_)
             | Self::Plan(_)
+            | Self::NotRoot
             | Self::Key(_)
             | Self::Bench(_)
             | Self::Step(_)

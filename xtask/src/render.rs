@@ -18,7 +18,8 @@ pub use load::Templates;
 use crate::config::model::{Config, System, Text};
 use crate::facts::Facts;
 use engine::Language;
-use strict_toml::Report;
+use std::collections::BTreeMap;
+use strict_toml::{Diagnostic, Report, Source};
 
 /// The part of the rendered texts that `cargo xtask render` can be limited to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +104,43 @@ pub fn documents(
     }
     documents.sort_by(|a: &Document, b| (a.group, &a.path).cmp(&(b.group, &b.path)));
     if reports.is_empty() { Ok(documents) } else { Err(reports) }
+}
+
+/// The mistakes in templates that are there whatever was meant by a declaration that is refused: those that each of its
+/// readings leads to.
+pub fn mistakes(readings: &[Config], facts: &Facts) -> Vec<Report> {
+    let mut found = readings.iter().map(|config| mistakes_of(config, facts));
+    let mut mistakes = found.next().unwrap_or_default();
+    for others in found {
+        for (template, (_, found)) in &mut mistakes {
+            let others = others.get(template).map_or(&[][..], |(_, others)| others);
+            found.retain(|mistake| {
+                let is_same = |other: &Diagnostic| {
+                    (&other.message, &other.label) == (&mistake.message, &mistake.label)
+                };
+                others.iter().any(is_same)
+            });
+        }
+    }
+    let told = mistakes.into_values().filter(|(_, found)| !found.is_empty());
+    told.map(|(source, found)| Report::new(source, found)).collect()
+}
+
+/// By template: its text, and what is wrong with it.
+fn mistakes_of(config: &Config, facts: &Facts) -> BTreeMap<String, (Source, Vec<Diagnostic>)> {
+    let (templates, _unreadable) = Templates::readable(&facts.root, config);
+    let mut all: BTreeMap<String, (Source, Vec<Diagnostic>)> = BTreeMap::new();
+    for Job { template, language, view, .. } in jobs(config, facts, &templates).0 {
+        let Some(text) = templates.text(&template) else { continue };
+        let (_, found) =
+            all.entry(template.clone()).or_insert_with(|| (Source::new(&*template, text), vec![]));
+        for mistake in engine::check(language, &template, text, &view) {
+            if !found.contains(&mistake) {
+                found.push(mistake);
+            }
+        }
+    }
+    all
 }
 
 /// The templates a declaration needs, relative to the workspace root, each with what is made from it.

@@ -46,6 +46,7 @@ pub enum What {
 
 /// Where two contents begin to differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Place {
     /// Offset of the first differing byte.
     pub offset: usize,

@@ -70,6 +70,13 @@ struct Declared {
     in_passing: bool,
 }
 
+/// An inline table or a list around a place.
+struct Nesting {
+    /// Its own path; of a list, that of the element.
+    path: Path,
+    is_list: bool,
+}
+
 /// Follows the declarations of a document key by key.
 struct Keys<'a> {
     source: Source<'a>,
@@ -80,8 +87,8 @@ struct Keys<'a> {
     in_header: bool,
     /// The key read last.
     last_key: Range<usize>,
-    /// The paths of the inline tables and arrays around the current place, outermost first.
-    nesting: Vec<Path>,
+    /// The inline tables and lists around the current place, outermost first.
+    nesting: Vec<Nesting>,
     /// The keys of the dotted key being read.
     current: Path,
     /// A number for each array element, so that equal keys in two elements are no duplicates.
@@ -105,7 +112,7 @@ impl<'a> Keys<'a> {
     /// The table that the key being read stands in.
     fn base(&self) -> Path {
         match self.nesting.last() {
-            Some(path) => path.clone(),
+            Some(Nesting { path, .. }) => path.clone(),
             None if self.in_header => Path::new(),
             None => self.header.clone(),
         }
@@ -149,13 +156,13 @@ impl<'a> Keys<'a> {
             }
             EventKind::InlineTableOpen => {
                 let path = self.value_path();
-                self.nesting.push(path);
+                self.nesting.push(Nesting { path, is_list: false });
             }
             EventKind::ArrayOpen => {
                 self.elements += 1;
                 let mut path = self.value_path();
                 path.push(format!("\0{}", self.elements));
-                self.nesting.push(path);
+                self.nesting.push(Nesting { path, is_list: true });
             }
             EventKind::ArrayClose | EventKind::InlineTableClose => {
                 self.nesting.pop();
@@ -196,8 +203,8 @@ impl<'a> Keys<'a> {
         self.current.clear();
         self.elements += 1;
         let number = self.elements;
-        if let Some(element) = self.nesting.last_mut().and_then(|path| path.last_mut())
-            && element.starts_with('\0')
+        if let Some(Nesting { path, is_list: true }) = self.nesting.last_mut()
+            && let Some(element) = path.last_mut()
         {
             *element = format!("\0{number}");
         }

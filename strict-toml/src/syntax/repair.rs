@@ -15,6 +15,8 @@ pub(crate) struct Repaired {
     pub(crate) mistakes: Vec<Diagnostic>,
     /// Nothing had to be left out.
     pub(crate) is_complete: bool,
+    /// Declarations that were made again further down; the tree holds these, not the later ones.
+    pub(super) repeated: Vec<Range<usize>>,
     /// What was added: the offset in the written text, and how many bytes.
     added: Vec<(usize, usize)>,
 }
@@ -25,6 +27,7 @@ pub(super) fn close(source: &Source) -> Repaired {
         source: source.clone(),
         mistakes: Vec::new(),
         is_complete: true,
+        repeated: Vec::new(),
         added: Vec::new(),
     };
     let statements = split(&source.text);
@@ -71,6 +74,24 @@ impl Repaired {
         self.source.text.replace_range(span.clone(), &blank);
         self.is_complete = false;
         true
+    }
+
+    /// Whether nothing is wrong with the text, as TOML, but that something is declared twice.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.is_complete && self.mistakes.len() == self.repeated.len()
+    }
+
+    /// The text with the later ones of what is declared twice; none where nothing is.
+    pub(crate) fn with_later(&self) -> Option<Self> {
+        let mut later = Self {
+            source: self.source.clone(),
+            mistakes: Vec::new(),
+            is_complete: true,
+            repeated: Vec::new(),
+            added: self.added.clone(),
+        };
+        self.repeated.iter().for_each(|earlier| _ = later.blank(earlier));
+        (!self.repeated.is_empty()).then_some(later)
     }
 
     /// The mistake with its places in the text as it was written.

@@ -192,6 +192,46 @@ fn a_misspelled_header_beside_the_right_one_declares_as_well() {
 }
 
 #[test]
+fn of_what_is_declared_twice_either_may_have_been_meant() {
+    check(
+        &[("\"a\"", "\"no-a\""), ("timeout = \"5s\"", "timeout = \"15s\"\ntimeout = \"5s\"")],
+        &["no file no-a", "duplicate key `timeout`"],
+    );
+    check(&[("main = \"a\"", "main = \"a\"\nmain = \"no-a\"")], &["duplicate key `main`"]);
+    // Whether a host is used, and whether there is one, depends on which was meant.
+    check(
+        &[("used", "used = [\"one\", \"six\"]\nused"), ("\"a\"", "\"no-a\"")],
+        &["no file no-a", "duplicate key `used`"],
+    );
+    check(
+        &[("port = 2 }", "port = 2 }\n[hosts.three]\nport = 1\n[hosts.three]\nport = 3")],
+        &["duplicate key `three`", "unused host three", "duplicate key `port`"],
+    );
+    check(
+        &[("one = { port = 1 }", "one = { port = 1, port = 2 }"), ("\"a\"", "\"no-a\"")],
+        &["no file no-a", "duplicate key `port`"],
+    );
+}
+
+#[test]
+fn what_is_declared_twice_hides_nothing_that_the_schema_sees() {
+    check(
+        &[("main = \"a\"\ntimeout = \"5s\"", "interval = \"5s\"\ninterval = \"5s\"\nextra = 1")],
+        &[
+            "duplicate key `interval`",
+            "unknown key `extra` at the top level",
+            "missing key `main` at the top level",
+            "missing key `timeout` at the top level",
+        ],
+    );
+    // What the first lacks may be in the second.
+    check(
+        &[("two = { port = 2 }", "[hosts.two]\nnote = \"n\"\n[hosts.two]\nport = 2")],
+        &["duplicate key `two`"],
+    );
+}
+
+#[test]
 fn a_text_that_is_no_toml_is_judged_by_its_schema_only() {
     check(
         &[("\"a\"", "\"no-a"), ("\"5s\"", "5")],

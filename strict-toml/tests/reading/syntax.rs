@@ -120,6 +120,22 @@ error: duplicate key `port`
 }
 
 #[test]
+fn a_duplicate_in_an_inline_table_of_a_list_shows_its_first_place() {
+    check(
+        "files = [{ source = \"a\" }, { source = \"b\", source = \"c\" }]\n[product]\nname = \"edge\"\n",
+        r#"
+error: duplicate key `source`
+ --> a.toml:1:44
+  |
+1 | files = [{ source = "a" }, { source = "b", source = "c" }]
+  |                              ------        ^^^^^^ declared again here
+  |                              |
+  |                              first declared here
+"#,
+    );
+}
+
+#[test]
 fn a_key_and_a_table_of_one_name_are_duplicates() {
     check(
         &with("[listeners]\n[product.name]\nx = 1\n[service]\nworkers = 1\nworkers.x = 1\n"),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::Publisher;
 use crate::process;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 /// Nobody asks in so many bytes.
 const QUERY_BYTES_MAX: u64 = 64 * 1024;
 

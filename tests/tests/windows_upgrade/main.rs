@@ -19,7 +19,8 @@ use tests::wait;
 use tests::wine::Wine;
 use tests::wine::snapshot::Snapshot;
 
-const SOON: Duration = Duration::from_secs(30);
+/// Only a test that fails waits this long.
+const SOON: Duration = Duration::from_secs(120);
 const PROGRAM_FILES: &str = r"C:\Program Files\edge-node";
 const DATA: &str = r"C:\ProgramData\edge-node";
 const UNINSTALL_KEY: &str = r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall\edge-node";

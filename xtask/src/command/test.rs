@@ -3,6 +3,7 @@
 use super::{Project, doctor};
 use crate::cli::{SelectionArgs, Test};
 use crate::config::model::{System, Target};
+use crate::doctor::install;
 use crate::error::Error;
 use crate::toolchain::requirement::Need;
 use xshell::{Shell, cmd};
@@ -13,6 +14,7 @@ const REQUIRE_TOOLS: &str = "XTASK_TEST_REQUIRE_TOOLS";
 pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let mut project = Project::load()?;
     if arguments.install_tools {
+        refuse_without_root(&project.facts.toolchain.host, install::is_root())?;
         doctor::install_missing(
             &doctor::examine(&project, &SelectionArgs::default(), Need::Tests),
             Need::Tests,
@@ -27,10 +29,10 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     shell.change_dir(&project.facts.root);
     cmd!(shell, "cargo fmt --all --check").run()?;
     cmd!(shell, "cargo clippy --workspace --all-targets --locked -- --deny warnings").run()?;
-    let package = &project.config.product.package;
+    // The tests and the toolkit itself are built on Windows, too.
     for Target { triple, .. } in project.config.targets_of(System::Windows) {
         if project.facts.toolchain.targets.contains(triple) {
-            let arguments = ["--package", package, "--target", triple, "--locked"];
+            let arguments = ["--workspace", "--all-targets", "--target", triple, "--locked"];
             cmd!(shell, "cargo clippy {arguments...} -- --deny warnings").run()?;
         }
     }
@@ -38,4 +40,23 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let tests = cmd!(shell, "cargo test --workspace --locked --no-fail-fast");
     let tests = if arguments.install_tools { tests.env(REQUIRE_TOOLS, "1") } else { tests };
     Ok(tests.run()?)
+}
+
+/// Told before half an hour of tests that then fail for it. Only Linux has tests that need root.
+fn refuse_without_root(host: &str, is_root: bool) -> Result<(), Error> {
+    if host.contains("-linux-") && !is_root { Err(Error::NotRoot) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_suite_is_refused_without_root_where_tests_need_it() {
+        let error = refuse_without_root("x86_64-unknown-linux-gnu", false).unwrap_err();
+        assert!(error.to_string().contains("needs root"), "{error}");
+        assert!(error.help().unwrap().starts_with("sudo env \"PATH=$PATH\""));
+        refuse_without_root("x86_64-unknown-linux-gnu", true).unwrap();
+        refuse_without_root("x86_64-pc-windows-msvc", false).unwrap();
+    }
 }

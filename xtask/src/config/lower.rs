@@ -31,11 +31,9 @@ pub trait Workspace {
     fn packages(&self) -> BTreeMap<String, Vec<String>>;
 }
 
-/// Applies every rule and default.
-///
-/// # Errors
-/// All mistakes, none left out because of another.
-pub fn lower(raw: &raw::Release, workspace: &dyn Workspace) -> Result<Config, Vec<Diagnostic>> {
+/// Applies every rule and default. With mistakes, all of them, none left out because of another, what comes out is of
+/// the right types and no more.
+pub fn lower(raw: &raw::Release, workspace: &dyn Workspace) -> (Config, Vec<Diagnostic>) {
     let mut rules = Rules { workspace, mistakes: Vec::new() };
     let config = rules.release(raw);
     // A bundle is looked at once for every target that makes it.
@@ -45,7 +43,7 @@ pub fn lower(raw: &raw::Release, workspace: &dyn Workspace) -> Result<Config, Ve
             mistakes.push(mistake);
         }
     }
-    if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    (config, mistakes)
 }
 
 /// What the names of files are made of.

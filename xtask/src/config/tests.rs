@@ -48,7 +48,7 @@ impl Workspace for Fake {
 }
 
 fn read(text: &str) -> Result<model::Config, Report> {
-    parse(&Source::new("release.toml", text), &Fake)
+    parse(&Source::new("release.toml", text), &Fake).map_err(|refused| refused.report)
 }
 
 /// Replaces a part of our declaration and compares the messages of all mistakes.

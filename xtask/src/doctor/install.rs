@@ -208,12 +208,14 @@ pub fn machine() -> Machine {
     Machine { manager, sudo: !is_root() && runs("sudo") }
 }
 
+/// Whether this is root's process.
 #[cfg(unix)]
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Whether this is root's process: elsewhere there is no root.
 #[cfg(not(unix))]
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     false
 }

@@ -10,7 +10,7 @@ use super::{Templates, nsis, package, prometheus, service_config, shell, systemd
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value,
+    AutoEscape, Environment, Error, ErrorKind, Output, State, Template, UndefinedBehavior, Value,
 };
 use strict_toml::{Diagnostic, Report, Source};
 
@@ -72,14 +72,37 @@ pub(super) fn render(
     let template = environment
         .template_from_named_str(name, text)
         .map_err(|error| fail(vec![diagnostic(&error, text, language)]))?;
-    let mut unknown = lookup::unknown(text, &template.undeclared_variables(false), view);
-    unknown.extend(names::unknown_filters(text, &filter_names(language)));
+    let unknown = unknown(&template, text, language, view);
     if !unknown.is_empty() {
         return Err(fail(unknown));
     }
     template
         .render(Value::from(Serde(view)))
         .map_err(|error| fail(vec![diagnostic(&error, text, language)]))
+}
+
+/// What is wrong with a template whatever the values: its syntax, names and filters that do not exist.
+pub(super) fn check(
+    language: Language,
+    name: &str,
+    text: &str,
+    view: &serde_json::Value,
+) -> Vec<Diagnostic> {
+    match environment(language).template_from_named_str(name, text) {
+        Ok(template) => unknown(&template, text, language, view),
+        Err(error) => vec![diagnostic(&error, text, language)],
+    }
+}
+
+fn unknown(
+    template: &Template<'_, '_>,
+    text: &str,
+    language: Language,
+    view: &serde_json::Value,
+) -> Vec<Diagnostic> {
+    let mut unknown = lookup::unknown(text, &template.undeclared_variables(false), view);
+    unknown.extend(names::unknown_filters(text, &filter_names(language)));
+    unknown
 }
 
 fn environment(language: Language) -> Environment<'static> {

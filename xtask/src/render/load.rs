@@ -16,6 +16,12 @@ impl Templates {
     /// # Errors
     /// Every template that is missing, unreadable or not UTF-8, one report each.
     pub fn load(root: &Path, config: &Config) -> Result<Self, Vec<Report>> {
+        let (templates, reports) = Self::readable(root, config);
+        if reports.is_empty() { Ok(templates) } else { Err(reports) }
+    }
+
+    /// Those that can be read, and a report for each of the others.
+    pub(super) fn readable(root: &Path, config: &Config) -> (Self, Vec<Report>) {
         let (mut templates, mut reports) = (BTreeMap::new(), Vec::new());
         for (name, purpose) in super::template_paths(config) {
             match read(&root.join(&name)) {
@@ -27,7 +33,7 @@ impl Templates {
                 }
             }
         }
-        if reports.is_empty() { Ok(Self::new(templates)) } else { Err(reports) }
+        (Self::new(templates), reports)
     }
 
     /// Takes texts that were read elsewhere. CRLF becomes LF, so that a checkout on Windows renders the same bytes.

@@ -196,11 +196,8 @@ fn installer_view(
         program: product.program(target.system),
         configuration: config.configuration.file_name.clone(),
         license: beside(&product.license_file),
-        icon: product
-            .icon
-            .as_deref()
-            .map(beside)
-            .expect("a declaration with an installer and no icon is refused"),
+        // Without one the declaration is refused, and the templates are looked at all the same.
+        icon: product.icon.as_deref().map(beside).unwrap_or_default(),
         files: payload.iter().filter(extra).map(|file| file.name.clone()).collect(),
         port,
         service: service_view(config),

@@ -6,7 +6,7 @@ use crate::exec::files::{self, FileError};
 use crate::exec::keys;
 use crate::facts::Facts;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use xshell::{Shell, cmd};
@@ -63,7 +63,7 @@ pub fn build(facts: &Facts, arguments: &[String]) -> Result<[Release; 2], TwiceE
     let mut releases = Vec::new();
     for conditions in &CONDITIONS {
         let folder = facts.work_dir().join("repro").join(conditions.folder);
-        copy_sources(&facts.root, &folder, conditions.modified)?;
+        copy_sources(facts, &folder, conditions.modified)?;
         keys::development::share(&facts.target_dir, &folder.join("target"))?;
         releases.push(build_one(&folder, conditions, arguments)?);
     }
@@ -111,8 +111,10 @@ fn read_release(folder: &Path) -> Result<Release, TwiceError> {
     Ok(release)
 }
 
-/// Clones the repository and lays the working tree's own state over it, so that what is built is what is here.
-fn copy_sources(root: &Path, folder: &Path, modified: u64) -> Result<(), TwiceError> {
+/// Clones the repository and lays the working tree's own state over it, so that what is built is what is here. What
+/// was built is no source, whether git ignores it or not; the copies themselves lie there.
+fn copy_sources(facts: &Facts, folder: &Path, modified: u64) -> Result<(), TwiceError> {
+    let root = &facts.root;
     files::remove_folder(folder)?;
     files::create_folder(folder)?;
     let shell = Shell::new()?;
@@ -120,9 +122,9 @@ fn copy_sources(root: &Path, folder: &Path, modified: u64) -> Result<(), TwiceEr
     cmd!(shell, "git clone --quiet --no-hardlinks --local {root} {folder}").quiet().run()?;
     let listed =
         cmd!(shell, "git ls-files -z --cached --others --exclude-standard").quiet().read()?;
-    let paths: Vec<PathBuf> =
-        listed.split('\0').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
-    for path in &paths {
+    let is_source =
+        |path: &&str| !path.is_empty() && !root.join(path).starts_with(&facts.target_dir);
+    for path in listed.split('\0').filter(is_source).map(Path::new) {
         copy_source(&root.join(path), &folder.join(path))?;
         touch(&folder.join(path), modified)?;
     }
