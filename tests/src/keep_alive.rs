@@ -44,9 +44,11 @@ pub fn read_head(stream: &mut impl BufRead) -> io::Result<Option<Head>> {
     let mut head = Head::default();
     loop {
         let mut line = String::new();
-        if stream.read_line(&mut line)? == 0 {
+        stream.read_line(&mut line)?;
+        if !line.ends_with('\n') {
             let ended = io::Error::new(io::ErrorKind::UnexpectedEof, "half a head");
-            return if head.first.is_empty() { Ok(None) } else { Err(ended) };
+            let is_none = head.first.is_empty() && line.is_empty();
+            return if is_none { Ok(None) } else { Err(ended) };
         }
         let line = line.trim_end();
         match line.split_once(':') {
@@ -105,6 +107,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Client {
     address: SocketAddr,
+    host: String,
     stream: Option<BufReader<TcpStream>>,
 }
 
@@ -112,7 +115,12 @@ impl Client {
     /// One that connects with its first request.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None }
+        Self { address, host: address.to_string(), stream: None }
+    }
+
+    /// Says from now on that its requests are for this host.
+    pub fn set_host(&mut self, host: &str) {
+        host.clone_into(&mut self.host);
     }
 
     /// Sends a request and reads its answer. `headers` are whole lines.
@@ -135,7 +143,7 @@ impl Client {
             ("GET" | "HEAD", 0) => String::new(),
             (_, length) => format!("content-length: {length}\r\n"),
         };
-        let host = self.address;
+        let host = &self.host;
         let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{length}{headers}\r\n");
         stream.get_mut().write_all(&[head.as_bytes(), body].concat())?;
         let head = read_head(&mut stream)?;

@@ -13,6 +13,7 @@ pub mod certificates;
 pub mod code_signing;
 pub mod declared;
 pub mod disk;
+pub mod expressions;
 #[cfg(unix)]
 pub mod gateway;
 pub mod http;

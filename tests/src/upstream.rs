@@ -60,6 +60,7 @@ struct Shared {
     body_bytes: AtomicU64,
     last: Mutex<Option<Instant>>,
     ids: Mutex<Vec<String>>,
+    target: Mutex<String>,
 }
 
 impl Upstream {
@@ -80,6 +81,7 @@ impl Upstream {
             body_bytes: 0.into(),
             last: Mutex::default(),
             ids: Mutex::default(),
+            target: Mutex::default(),
         };
         let address = listener.local_addr().unwrap();
         let mut upstream = Self { address, shared: Arc::new(shared), accepting: None };
@@ -143,6 +145,12 @@ impl Upstream {
     #[must_use]
     pub fn last_request(&self) -> Option<Instant> {
         *locked(&self.shared.last)
+    }
+
+    /// The target of the last request that it read, probes aside.
+    #[must_use]
+    pub fn last_target(&self) -> String {
+        locked(&self.shared.target).clone()
     }
 
     /// The headers `x-id` of all requests that it read.
@@ -218,6 +226,7 @@ fn note(shared: &Shared, head: &Head) {
     if head.second() != "/healthz" {
         shared.requests.fetch_add(1, Ordering::Relaxed);
         *locked(&shared.last) = Some(Instant::now());
+        head.second().clone_into(&mut locked(&shared.target));
     }
     locked(&shared.ids).extend(head.header("x-id").map(str::to_owned));
 }
