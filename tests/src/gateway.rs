@@ -62,15 +62,30 @@ impl Gateway {
         Self::start_in(folder, listener, config)
     }
 
-    /// The same with files in its folder.
+    /// Starts one with a whole configuration, which has the listeners `data` and `admin`.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    #[track_caller]
+    #[must_use]
+    pub fn of(config: &str) -> Self {
+        Self::of_file(tempfile::tempdir().unwrap(), "", config)
+    }
+
+    /// Starts one as [`Gateway::with_listener`] does, with files in its folder.
     ///
     /// # Panics
     /// When it does not serve.
     #[track_caller]
     #[must_use]
     pub fn start_in(folder: TempDir, listener: &str, config: &str) -> Self {
+        Self::of_file(folder, listener, &whole(listener, config))
+    }
+
+    #[track_caller]
+    fn of_file(folder: TempDir, listener: &str, config: &str) -> Self {
         let path = folder.path().join("edge-node.toml");
-        std::fs::write(&path, whole(listener, config)).unwrap();
+        std::fs::write(&path, config).unwrap();
         let node = Node::start(Command::new(program("edge-node")), &path);
         let [data, admin] = ["data", "admin"].map(|name| node.address(name));
         Self { node, config: path, listener: listener.to_owned(), data, admin, _folder: folder }
