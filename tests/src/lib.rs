@@ -13,7 +13,11 @@ pub mod certificates;
 pub mod code_signing;
 pub mod declared;
 pub mod disk;
+pub mod expressions;
+#[cfg(unix)]
+pub mod gateway;
 pub mod http;
+pub mod keep_alive;
 pub mod load;
 pub mod metrics;
 pub mod network;
@@ -30,6 +34,8 @@ pub mod strace;
 #[cfg(unix)]
 pub mod systemd;
 pub mod tools;
+pub mod traffic;
+pub mod upstream;
 pub mod wait;
 pub mod wine;
 pub mod workspace;

@@ -10,6 +10,8 @@ use std::path::Path;
 use edge_node::config::{self, Action};
 use strict_toml::{Report, Source};
 use tests::tools;
+#[cfg(target_os = "linux")]
+use tests::{gateway::Gateway, keep_alive::Client, upstream::Upstream};
 
 /// Says that the page is to be written, not compared.
 const UPDATE_VARIABLE: &str = "UPDATE_DOCS";
@@ -105,6 +107,55 @@ fn the_mistake_that_is_shown_is_reported_so() {
     let text =
         "[routes.app.forward]\npool = \"apj\"\n[pools.api]\nupstreams = [{ address = \"a:1\" }]\n";
     assert_eq!(read(text).unwrap_err().to_string(), report.trim_end());
+}
+
+/// The page's first example at work: what it says of its two pools, with the addresses of upstreams that are there.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_first_example_does_what_the_page_says() {
+    use tests::upstream::Behaviour;
+
+    let upstreams = [(); 3].map(|()| Upstream::start());
+    let [first, second, site] = &upstreams;
+    let mut example = blocks("toml").remove(0);
+    for (shown, there) in [
+        ("127.0.0.1:3000", first.address().to_string()),
+        ("127.0.0.1:3001", second.address().to_string()),
+        ("app.local:80", site.address().to_string()),
+        ("address = \"0.0.0.0\"\nport = 8080", "address = \"127.0.0.1\"\nport = 0".to_owned()),
+    ] {
+        assert!(example.contains(shown), "{shown} is not in {example}");
+        example = example.replace(shown, &there);
+    }
+    let gateway = Gateway::of(&format!("{example}\n[listeners.admin]\nport = 0\n"));
+    let mut client = Client::new(gateway.data());
+    for upstream in [first, second] {
+        gateway.wait_for_state("api", upstream.address(), "healthy");
+    }
+    // "Requests below `/api` go to two upstreams, and these see the path without `/api`."
+    for number in 0..30 {
+        assert_eq!(client.get(&format!("/api/a/{number}?q")).unwrap().body, b"ok\n");
+    }
+    for upstream in [first, second] {
+        assert!(upstream.requests() > 0, "each gets its share");
+        assert!(upstream.last_target().starts_with("/a/"), "{}", upstream.last_target());
+    }
+    assert_eq!(first.requests() + second.requests(), 30);
+    // "All others go to a third one."
+    assert_eq!(client.get("/other").unwrap().status, 200);
+    assert_eq!((site.requests(), site.last_target().as_str()), (1, "/other"));
+    // "An upstream that … answers 502, 503 or 504 five times in a row is left out for a while".
+    first.set(Behaviour::Status(503));
+    let before = first.requests();
+    while gateway.upstream("api", first.address())["state"] == "healthy" {
+        assert!([200, 503].contains(&client.get("/api/b").unwrap().status));
+    }
+    assert_eq!(first.requests() - before, 5);
+    assert_eq!(gateway.upstream("api", first.address())["state"], "ejected");
+    for _ in 0..20 {
+        assert_eq!(client.get("/api/c").unwrap().status, 200);
+    }
+    assert_eq!(first.requests() - before, 5);
 }
 
 #[test]
