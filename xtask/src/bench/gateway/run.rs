@@ -63,7 +63,7 @@ fn footprint(job: &Job, site: &Site, proxy: &Proxy) -> Result<Footprint, BenchEr
 /// A connection on which a request was answered.
 fn idle_connection(address: SocketAddr) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     write!(stream, "GET /1 HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
     let (mut buffer, mut filled) = ([0; 2048], 0);
     // The body is one byte, so an answer ends one after its head.
