@@ -156,10 +156,15 @@ fn an_ejection_comes_after_as_many_errors_and_lasts_as_long_as_configured_and_tw
 {
     let (good, bad) = (Upstream::start(), Upstream::start());
     let gateway = Gateway::start(&config(&[&bad, &good], &ejecting(5, "400ms", "2s"), ""));
-    bad.set(Behaviour::Status(503));
     let mut client = Client::new(gateway.data());
+    // An application's own errors are no reason: clients could make them.
+    bad.set(Behaviour::Status(500));
+    for _ in 0..20 {
+        assert!([200, 500].contains(&client.get("/").unwrap().status));
+    }
     let started = gateway.upstream("up", bad.address());
-    assert_eq!(started["state"], "healthy", "{started}");
+    assert_eq!((&started["state"], bad.requests()), (&"healthy".into(), 10), "{started}");
+    bad.set(Behaviour::Status(503));
     for (ejection, configured_ms) in [(1, 400), (2, 800), (3, 1600)] {
         let before = bad.requests();
         wait::until("an ejection", LIMIT, || {
@@ -197,6 +202,50 @@ fn an_ejection_comes_after_as_many_errors_and_lasts_as_long_as_configured_and_tw
         });
         bad.set(Behaviour::Status(503));
     }
+}
+
+#[test]
+fn too_small_a_share_of_successes_ejects_and_who_comes_back_begins_slowly() {
+    let (good, bad) = (Upstream::start(), Upstream::start());
+    let pool = "slow-start = '2s'\n[pools.up.ejection]\nconsecutive-errors = 0\n\
+                time-base = '300ms'\ntime-max = '300ms'\n\
+                success-rate = { share-min = 0.6, window = '10s', requests-min = 20 }\n";
+    let gateway = Gateway::start(&config(&[&bad, &good], pool, ""));
+    let (mut client, mut asked) = (Client::new(gateway.data()), 0);
+    // It fails half of the time, and seldom in a row.
+    let told = wait::until("an ejection", LIMIT, || {
+        asked += 1;
+        let failing = [Behaviour::Answer, Behaviour::Status(503)][asked / 2 % 2];
+        bad.set(failing);
+        client.get("/").unwrap();
+        let told = gateway.upstream("up", bad.address());
+        (told["state"] == "ejected").then_some(told)
+    });
+    assert_eq!(told["reason"], "success-rate", "{told}");
+    assert!((20..=24).contains(&bad.requests()), "20 requests say so: {}", bad.requests());
+    bad.set(Behaviour::Answer);
+    let traffic = Traffic::start(gateway.data(), &Plan::busy(2));
+    let told = gateway.wait_for_state("up", bad.address(), "returning");
+    let (begun, before) = (Instant::now(), [&bad, &good].map(Upstream::requests));
+    let weight = told["effective-weight"].as_f64().unwrap();
+    assert!(weight < 1.0, "{told}");
+    traffic.wait_for(100);
+    let after = [&bad, &good].map(Upstream::requests);
+    let soon = begun.elapsed();
+    let share = |of: usize| (after[of] - before[of]) as f64;
+    let share = share(0) / (share(0) + share(1));
+    gateway.wait_for_state("up", bad.address(), "healthy");
+    let took = begun.elapsed();
+    println!(
+        "slow start: 2000 ms configured, {} ms measured; {:.0} % of the requests in its first {} ms",
+        took.as_millis(),
+        share * 100.0,
+        soon.as_millis()
+    );
+    assert_eq!(traffic.end().failed, 0);
+    // It may have begun a little before that was seen.
+    assert!(took > Duration::from_millis(1000) && took < Duration::from_secs(2) + BUSY);
+    assert!(share < 0.45 || soon > Duration::from_millis(1500), "{share} in {soon:?}");
 }
 
 #[test]
