@@ -188,7 +188,8 @@ async fn until_rest(
     let ended =
         poll_fn(|task: &mut Context<'_>| match driving.poll(Pin::new(&mut connection), task) {
             Poll::Pending if driving.may_rest(task) => Poll::Ready(None),
-            ended => ended.map(Some),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
         });
     if let Some(ended) = ended.await {
         return ended.map(|()| None);
