@@ -1,11 +1,11 @@
-//! Upstreams that do as a test says: answer, answer slowly, hang, reset, break off, or be gone and come back at the
+//! Upstreams that do as a test says: answer, echo in a tunnel, answer slowly, hang, reset, break off, or be gone and come back at the
 //! same address.
 //!
 //! Each has a loopback address of its own (127.x.y.z), so that while it is gone nobody else gets its port. Such
 //! addresses need no setup on Linux; other systems have only 127.0.0.1.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -216,10 +216,20 @@ fn converse(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         let Some(head) = keep_alive::read_head(&mut reader)? else { return Ok(()) };
         let _body = keep_alive::read_body(&mut reader, &head)?;
         note(shared, &head);
+        if let Some(protocol) = head.header("upgrade") {
+            return echo(stream, reader, protocol);
+        }
         if !answer(stream, shared, &head)? || !*locked(&shared.serves) {
             return Ok(());
         }
     }
+}
+
+/// Changes to whatever protocol was asked for, in all of which it says what it hears (RFC 9110 §7.8).
+fn echo(mut stream: &TcpStream, mut reader: impl Read, protocol: &str) -> io::Result<()> {
+    let head = "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: ";
+    stream.write_all(format!("{head}{protocol}\r\n\r\n").as_bytes())?;
+    io::copy(&mut reader, &mut stream).map(drop)
 }
 
 fn note(shared: &Shared, head: &Head) {

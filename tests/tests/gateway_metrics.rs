@@ -289,7 +289,7 @@ fn ask_with(client: &mut Client, number: u32) {
     client.set_host(&host);
     let own = format!("M{number}");
     // Their periods have no common factor, so that all combinations come.
-    let method = if number % 5 == 0 { &own } else { METHODS[(number / 3 % 8) as usize] };
+    let method = if number.is_multiple_of(5) { &own } else { METHODS[(number / 3 % 8) as usize] };
     let path = match number % 7 {
         0 => format!("/sick/{number}"),
         1 => format!("/own/{number}"),

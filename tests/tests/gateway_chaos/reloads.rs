@@ -1,11 +1,13 @@
 //! What is configured anew while requests run: none fails, and nobody's health is forgotten. What is wrong changes
 //! nothing; and upstreams are one question, whether the gateway is well another.
 
+use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use serde_json::Value;
 use tests::gateway::Gateway;
-use tests::keep_alive::Client;
+use tests::keep_alive::{self, Client};
 use tests::traffic::{Plan, Traffic};
 use tests::upstream::{Behaviour, Upstream};
 use tests::wait;
@@ -172,6 +174,37 @@ fn a_request_ends_on_the_configuration_on_which_it_began() {
     up.set(Behaviour::Answer);
     let answer = waiting.join().unwrap();
     assert_eq!((answer.status, answer.head.header("x-config")), (200, Some("old")));
+}
+
+#[test]
+fn a_tunnel_outlives_the_route_it_was_opened_by() {
+    let up = Upstream::start();
+    let config = format!(
+        "[pools.up]\nupstreams = [{{ address = '{}' }}]\n[routes.all]\nforward = {{ pool = 'up' }}\n",
+        up.address()
+    );
+    let gateway = Gateway::start(&config);
+    let mut tunnel = TcpStream::connect(gateway.data()).unwrap();
+    tunnel.set_read_timeout(Some(LIMIT)).unwrap();
+    let ask = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    tunnel.write_all(ask).unwrap();
+    let mut reader = BufReader::new(tunnel.try_clone().unwrap());
+    let head = keep_alive::read_head(&mut reader).unwrap().unwrap();
+    assert_eq!((head.second(), head.header("upgrade")), ("101", Some("echo")));
+    let mut say = |text: &[u8]| {
+        tunnel.write_all(text).unwrap();
+        let mut heard = vec![0; text.len()];
+        reader.read_exact(&mut heard).unwrap();
+        assert_eq!(heard, text);
+    };
+    say(b"before");
+    let mut admin = Client::new(gateway.admin());
+    assert_eq!(gateway.reload(&mut admin, "[routes.all]\nrespond = {}\n").status, 200);
+    say(b"after");
+    let tunnels = || gateway.sum("edge_node_tunnels", &[("listener", "data")]);
+    assert_eq!(tunnels(), 1.0);
+    drop((tunnel, reader));
+    wait::until("the end of the tunnel", LIMIT, || (tunnels() == 0.0).then_some(()));
 }
 
 #[test]
