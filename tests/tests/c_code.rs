@@ -36,7 +36,7 @@ fn the_toolkit_contains_no_c() {
 fn a_c_compiler_is_declared_exactly_for_the_targets_whose_program_contains_c() {
     for (triple, target) in declared::declaration()["targets"].as_table().unwrap() {
         let declared = target.get("c-compiler").is_some_and(|value| value.as_bool().unwrap());
-        assert_eq!(declared, contains_c(declared::product(), triple), "{triple}");
+        assert_eq!(declared, contains_c(&declared::product(), triple), "{triple}");
     }
 }
 
