@@ -298,8 +298,8 @@ pub struct GatewayArgs {
     /// The product's program, instead of building it as `dist` does
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,
-    /// Set by the command itself once it is in a network of its own
-    #[arg(long, hide = true)]
+    /// Build nothing and measure in this network as it is; the command asks itself for this once it is in one of its own
+    #[arg(long, requires = "program")]
     pub inside: bool,
 }
 
