@@ -73,7 +73,7 @@ pub fn requirements(config: &Config, host: &str, only: &[String], stub: bool) ->
     let packs = built
         .iter()
         .flat_map(|target| &target.bundles)
-        .any(|bundle| bundle.format.is_signed_by_gpg());
+        .any(|bundle| bundle.format.has_package_manager());
     let gpg = config.gpg().filter(|_| packs).map(|_| toolchain::requirement::package_signer());
     let built = if stub { Vec::new() } else { built };
     let named = !only.is_empty();

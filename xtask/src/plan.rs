@@ -90,7 +90,7 @@ pub enum Stage {
     Manifest,
     /// Write the checksum files.
     Checksum,
-    /// Sign the manifest and the checksum files.
+    /// Sign the manifest, the checksum files and each package (minisign).
     Sign,
     /// Read the finished folder back as a downloader would.
     Verify,

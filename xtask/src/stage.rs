@@ -3,7 +3,7 @@
 //! In order: **build** compiles and links each program; **inspect** refuses bytes that are not as they should be;
 //! **codesign** signs the Windows programs; **render** writes the texts; **installer** compiles the NSIS scripts, with
 //! signed uninstallers; **codesign-installer** signs what came out; **archive** packs; **sign-packages** signs for package managers; **manifest** writes `release.json` with the digest of everything so far; **checksum** writes `SHA256SUMS` and its kin, `release.json`
-//! included; **sign** signs those; **verify** reads the folder back as a downloader would; **publish** puts it in the
+//! included; **sign** signs those and each package; **verify** reads the folder back as a downloader would; **publish** puts it in the
 //! place of the previous release.
 
 mod archive;

@@ -406,8 +406,8 @@ impl Format {
         Self::PACKED.into_iter().find(is)
     }
 
-    /// Whether its package managers check OpenPGP signatures.
-    pub const fn is_signed_by_gpg(self) -> bool {
+    /// Whether a Linux package manager installs it: it is handed on without its release, and so is signed by itself.
+    pub const fn has_package_manager(self) -> bool {
         match self {
             Self::Deb | Self::Rpm => true,
             Self::Zip | Self::TarGz | Self::Nsis | Self::Oci => false,
