@@ -13,8 +13,12 @@ pub mod certificates;
 pub mod code_signing;
 pub mod declared;
 pub mod disk;
+pub mod frames;
+#[cfg(unix)]
+pub mod gateway;
 pub mod http;
 pub mod load;
+pub mod message;
 pub mod metrics;
 pub mod network;
 #[cfg(unix)]
@@ -22,6 +26,8 @@ pub mod node;
 pub mod openssl;
 pub mod process;
 pub mod prometheus;
+pub mod raw;
+pub mod recorder;
 pub mod release;
 pub mod schema;
 pub mod strace;

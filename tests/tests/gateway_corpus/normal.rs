@@ -1,0 +1,58 @@
+//! The normal form of a request that the gateway forwards: its line, its headers in order, its body, joined by ` | `.
+//! What the gateway says of the way it came must be there and true, and is left out.
+
+use tests::message::Message;
+
+/// Headers by which the gateway tells of the way a request came.
+const WAY: [&str; 6] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-request-id",
+];
+
+/// The normal form.
+///
+/// # Errors
+/// When what the gateway says of the way is not true.
+pub fn normal(message: &Message) -> Result<String, String> {
+    way(message)?;
+    let rest = |(name, value): &(String, String)| {
+        (!WAY.contains(&&**name)).then(|| format!("{name}: {value}"))
+    };
+    let mut headers: Vec<_> = message.headers.iter().filter_map(rest).collect();
+    headers.sort();
+    let mut parts = vec![message.start.clone()];
+    parts.extend(headers);
+    if !message.body.is_empty() {
+        parts.push(message.body.escape_ascii().to_string());
+    }
+    parts.extend(message.trailers.iter().map(|(name, value)| format!("trailer {name}: {value}")));
+    Ok(parts.join(" | "))
+}
+
+/// A client on 127.0.0.1 whom nobody trusts came over plain HTTP.
+fn way(message: &Message) -> Result<(), String> {
+    let host = message.values("host").first().copied().unwrap_or_default();
+    let (named, listed) = match host {
+        "" => (vec![], "for=127.0.0.1;proto=http".to_owned()),
+        host => (vec![host], format!("for=127.0.0.1;host=\"{host}\";proto=http")),
+    };
+    let is = |name: &str, expected: &[&str]| {
+        let found = message.values(name);
+        if found == expected { Ok(()) } else { Err(format!("{name} is {found:?}")) }
+    };
+    is("forwarded", &[&listed])?;
+    is("x-forwarded-for", &["127.0.0.1"])?;
+    is("x-forwarded-proto", &["http"])?;
+    is("x-forwarded-host", &named)?;
+    let is_number = |text: &str| text.parse::<u16>().is_ok();
+    let is_word =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match (&message.values("x-forwarded-port")[..], &message.values("x-request-id")[..]) {
+        ([port], [id]) if is_number(port) && !id.is_empty() && is_word(id) => Ok(()),
+        other => Err(format!("port and id are {other:?}")),
+    }
+}
