@@ -45,6 +45,7 @@ mod exchange;
 pub mod explain;
 pub mod files;
 mod forwarded;
+mod gather;
 pub mod head;
 mod limits;
 mod material;
@@ -194,7 +195,7 @@ async fn serve(request: Request<Incoming>, context: Rc<ConnectionContext>) -> Re
     let (parts, body) = request.into_parts();
     let (version, is_grpc) = (parts.version, reply::is_grpc(&parts.headers));
     let (reply, meters) = match decide(&mut exchange, &site, &parts) {
-        Decision::Reply(reply, meters) => (Ok(reply), meters),
+        Decision::Reply(reply, meters) => (Ok(*reply), meters),
         Decision::Refuse(fault, meters) => (Err(fault), meters),
         Decision::Act(found, path) => {
             let meters = &found.route.meters;
@@ -216,7 +217,7 @@ async fn serve(request: Request<Incoming>, context: Rc<ConnectionContext>) -> Re
 /// What becomes of a request.
 enum Decision<'a> {
     /// It is answered so, and counted there.
-    Reply(Reply, &'a RouteMeters),
+    Reply(Box<Reply>, &'a RouteMeters),
     /// It is refused, and counted there.
     Refuse(Fault, &'a RouteMeters),
     /// It is what its route says.
@@ -262,7 +263,9 @@ fn decide<'a>(exchange: &mut Exchange, site: &'a Site, parts: &Parts) -> Decisio
     let path = match head.target {
         Target::Path { path, query: _ } => path,
         Target::Server if is_paused => return Decision::Refuse(Fault::Paused, &site.unmatched),
-        Target::Server => return Decision::Reply(Reply::whole(present()), &site.unmatched),
+        Target::Server => {
+            return Decision::Reply(Box::new(Reply::whole(present())), &site.unmatched);
+        }
     };
     let Some(table) = &site.table else {
         return without_routes(site, &path, &parts.method, is_paused);
@@ -290,7 +293,7 @@ fn without_routes<'a>(
     let is_read = *method == Method::GET || *method == Method::HEAD;
     match path {
         _ if is_paused => Decision::Refuse(Fault::Paused, meters),
-        "/" if is_read => Decision::Reply(Reply::identity(), meters),
+        "/" if is_read => Decision::Reply(Box::new(Reply::identity()), meters),
         "/" => Decision::Refuse(Fault::Method(vec![Method::GET, Method::HEAD]), meters),
         _ => Decision::Refuse(Fault::NoRoute, meters),
     }

@@ -86,3 +86,54 @@ impl Certificates {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ::tests::certificates::Authority;
+
+    use super::*;
+
+    fn config(folder: &Path) -> Config {
+        let text =
+            "[listeners.data.tls]\ncertificates = [{ chain = 'site.pem', key = 'site.key' }]";
+        let source = strict_toml::Source::new("test.toml", text);
+        crate::config::parse(&source, folder).unwrap()
+    }
+
+    /// What is read in the end: a look may come while files are written.
+    async fn renewed(certificates: &mut Certificates, config: &Config) -> Material {
+        loop {
+            if let Ok(material) = certificates.looked(config).await {
+                return material;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn files_are_read_again_when_they_changed_and_a_fault_is_told_once() {
+        let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("site"));
+        let issue = || authority.server(&["a.example"]).write(folder.path(), "site");
+        let (chain, _key) = issue();
+        let config = config(folder.path());
+        let first = Material::read(&config, &Material::default()).unwrap();
+        let mut certificates = Certificates::new(first.clone());
+        let quiet = LOOK_EVERY * 10;
+        let nothing = tokio::time::timeout(quiet, certificates.looked(&config)).await;
+        assert!(nothing.is_err(), "nothing changed");
+
+        issue();
+        let second = renewed(&mut certificates, &config).await;
+        assert!(!second.is_same(&first));
+        certificates.set(second.clone());
+
+        std::fs::write(&chain, "no certificate").unwrap();
+        assert!(certificates.looked(&config).await.is_err());
+        let nothing = tokio::time::timeout(quiet, certificates.looked(&config)).await;
+        assert!(nothing.is_err(), "it is told once");
+
+        issue();
+        assert!(!renewed(&mut certificates, &config).await.is_same(&second));
+    }
+}

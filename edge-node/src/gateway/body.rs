@@ -20,7 +20,7 @@ use crate::upstream::Try;
 pub struct Answer {
     content: Content,
     /// Closed when the answer is complete, or given up.
-    exchange: Option<Exchange>,
+    exchange: Option<Box<Exchange>>,
 }
 
 /// What a body is made of.
@@ -82,7 +82,7 @@ impl Stall {
 
 impl Answer {
     /// A body, at the end of which the account of its request is closed.
-    pub fn new(content: Content, exchange: Exchange) -> Self {
+    pub fn new(content: Content, exchange: Box<Exchange>) -> Self {
         Self { content, exchange: Some(exchange) }
     }
 }

@@ -120,7 +120,8 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
     let pulse = Arc::new(Pulse::new());
     let patience = Patience { head: limits.header_read_timeout, idle: site.settings.idle_timeout };
     let standing = worker.room.enter(&guest._seat.departure, &pulse, patience);
-    let greeting = greet(stream, &site, guest.is_own, &pulse);
+    // Boxed, as is HTTP/2: what is over or rare must not make each connection as large.
+    let greeting = Box::pin(greet(stream, &site, guest.is_own, &pulse));
     let greeting = unless_told(greeting, standing.control());
     let greeted = tokio::time::timeout(limits.header_read_timeout, greeting).await;
     let Ok(Some(greeted)) = greeted else { return Err(Fault::Silent) };
@@ -139,25 +140,63 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
         standing,
         _guest: guest,
     });
-    let io = TokioIo::new(Paced::new(stream, limits.write_timeout));
-    let for_service = Rc::clone(&context);
+    let stream = Paced::new(stream, limits.write_timeout);
+    match version {
+        Version::Http1 => {
+            drop(site);
+            serve_http1(stream, &context).await
+        }
+        Version::Http2 => {
+            let http = http2(&site);
+            drop(site);
+            Ok(Box::pin(serve_http2(http, stream, &context)).await?)
+        }
+    }
+}
+
+/// Serves HTTP/1 to the end of the connection; while no request comes, it holds no buffers.
+async fn serve_http1(
+    mut stream: Paced<ClientStream>,
+    context: &Rc<ConnectionContext>,
+) -> Result<(), Fault> {
+    let control = context.standing.control();
+    loop {
+        let Some(mut rested) = Box::pin(until_rest(stream, context)).await? else { return Ok(()) };
+        match unless_told(rested.get_mut().until_heard(), control).await {
+            Some(heard) => heard.map_err(Fault::Greeting)?,
+            None => return Ok(()),
+        }
+        control.rested();
+        stream = rested;
+    }
+}
+
+/// Serves HTTP/1 until the connection ends, or rests: then it is given back.
+async fn until_rest(
+    stream: Paced<ClientStream>,
+    context: &Rc<ConnectionContext>,
+) -> Result<Option<Paced<ClientStream>>, hyper::Error> {
+    let http = http1(&context.listening.site());
+    let for_service = Rc::clone(context);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let context = Rc::clone(&for_service);
         async move { Ok::<_, Infallible>(super::serve(request, context).await) }
     });
-    match version {
-        Version::Http1 => {
-            let connection = http1(&site).serve_connection(io, service).with_upgrades();
-            drop(site);
-            drive(connection, &context, http1::UpgradeableConnection::graceful_shutdown).await?;
-        }
-        Version::Http2 => {
-            let connection = http2(&site).serve_connection(io, service);
-            drop(site);
-            drive(connection, &context, http2::Connection::graceful_shutdown).await?;
-        }
+    let mut connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let end_when_idle = http1::UpgradeableConnection::graceful_shutdown;
+    let mut driving = Driving::new(context, end_when_idle);
+    let ended =
+        poll_fn(|task: &mut Context<'_>| match driving.poll(Pin::new(&mut connection), task) {
+            Poll::Pending if driving.may_rest(task) => Poll::Ready(None),
+            ended => ended.map(Some),
+        });
+    if let Some(ended) = ended.await {
+        return ended.map(|()| None);
     }
-    Ok(())
+    let Some(parts) = connection.into_parts() else { return Ok(None) };
+    let mut stream = parts.io.into_inner();
+    stream.get_mut().put_back(&parts.read_buf);
+    Ok(Some(stream))
 }
 
 /// Finds out what the client speaks and who it is. This process asks itself in plain text, which
@@ -210,27 +249,60 @@ fn http2(site: &Site) -> http2::Builder<OnThisThread> {
     http
 }
 
-/// Drives a connection to its end, or to the end that it is told.
-async fn drive<C: Future<Output = Result<(), hyper::Error>>>(
-    connection: C,
-    context: &ConnectionContext,
-    end_when_idle: fn(Pin<&mut C>),
+async fn serve_http2(
+    http: http2::Builder<OnThisThread>,
+    stream: Paced<ClientStream>,
+    context: &Rc<ConnectionContext>,
 ) -> Result<(), hyper::Error> {
-    let mut connection = pin!(connection);
-    let mut is_ending = false;
-    let control = context.standing.control();
-    poll_fn(|task: &mut Context<'_>| {
-        match control.order(task.waker()) {
+    let for_service = Rc::clone(context);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let context = Rc::clone(&for_service);
+        async move { Ok::<_, Infallible>(super::serve(request, context).await) }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut driving = Driving::new(context, http2::Connection::graceful_shutdown);
+    poll_fn(|task: &mut Context<'_>| driving.poll(connection.as_mut(), task)).await
+}
+
+/// Drives a connection to its end, or to the end that it is told.
+struct Driving<'a, C> {
+    context: &'a ConnectionContext,
+    end_when_idle: fn(Pin<&mut C>),
+    is_ending: bool,
+}
+
+impl<'a, C: Future<Output = Result<(), hyper::Error>>> Driving<'a, C> {
+    fn new(context: &'a ConnectionContext, end_when_idle: fn(Pin<&mut C>)) -> Self {
+        Self { context, end_when_idle, is_ending: false }
+    }
+
+    fn poll(&mut self, mut connection: Pin<&mut C>, task: &mut Context<'_>) -> Poll<C::Output> {
+        match self.order(task) {
             Order::Cut => return Poll::Ready(Ok(())),
-            Order::End if !is_ending => {
-                is_ending = true;
-                end_when_idle(connection.as_mut());
+            Order::End if !self.is_ending => {
+                self.is_ending = true;
+                (self.end_when_idle)(connection.as_mut());
             }
-            Order::End | Order::Stay => {}
+            Order::End | Order::Rest | Order::Stay => {}
         }
-        connection.as_mut().poll(task)
-    })
-    .await
+        connection.poll(task)
+    }
+
+    fn order(&self, task: &mut Context<'_>) -> Order {
+        self.context.standing.control().order(task.waker())
+    }
+
+    /// True if the connection is told to rest and can; asked again later where it cannot.
+    fn may_rest(&self, task: &mut Context<'_>) -> bool {
+        if self.order(task) != Order::Rest {
+            return false;
+        }
+        let may_rest = self.context.pulse.is_at_rest();
+        if !may_rest {
+            self.context.standing.control().rested();
+        }
+        may_rest
+    }
 }
 
 /// The output of a future, unless the connection is told to end before.
@@ -238,7 +310,7 @@ async fn unless_told<F: Future>(future: F, control: &Control) -> Option<F::Outpu
     let mut future = pin!(future);
     poll_fn(|task| match future.as_mut().poll(task) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if control.order(task.waker()) > Order::Stay => Poll::Ready(None),
+        Poll::Pending if control.order(task.waker()) > Order::Rest => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 use super::access::Told;
@@ -33,15 +34,16 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Opens the account of a request.
-    pub fn open<B>(request: &http::Request<B>, context: Rc<ConnectionContext>) -> Self {
+    /// Opens the account of a request. Boxed, as it moves along with the answer.
+    pub fn open(request: &http::Request<Incoming>, context: Rc<ConnectionContext>) -> Box<Self> {
         let start = Instant::now();
         context.pulse.begin(start);
+        context.pulse.note_body(!request.body().is_end_stream());
         let site = context.listening.site();
         if !context.is_own {
             context.listening.in_flight.inc();
         }
-        Self {
+        Box::new(Self {
             start,
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -56,7 +58,7 @@ impl Exchange {
             bytes: 0,
             site,
             context,
-        }
+        })
     }
 
     /// Notes that the answer's head is on its way, and counts the request.

@@ -117,7 +117,7 @@ impl Limiter {
         let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(limit.requests_per_second))
             .allow_burst(at_least_one(limit.burst));
-        let clock = MonotonicClock::default();
+        let clock = MonotonicClock;
         let kind = match limit.per {
             RatePer::Route => Kind::Route(RateLimiter::direct_with_clock(quota, clock.clone())),
             RatePer::Client => Kind::Client {

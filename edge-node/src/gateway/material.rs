@@ -14,8 +14,10 @@ use crate::tls::{self, Loaded, Stamp, TlsError, Warning};
 #[derive(Clone, Default)]
 pub struct Material {
     listeners: HashMap<Arc<str>, Read<ServerTls, Arc<Loaded>>>,
-    pools: HashMap<Arc<str>, Read<(ClientTls, Protocol), Arc<rustls::ClientConfig>>>,
+    pools: HashMap<Arc<str>, ReadClient>,
 }
+
+type ReadClient = Read<(ClientTls, Protocol), Arc<rustls::ClientConfig>>;
 
 /// What was read, by which settings, and what the files looked like before.
 #[derive(Clone)]

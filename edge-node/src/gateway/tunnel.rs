@@ -70,7 +70,7 @@ async fn carry(
     let control = context.standing.control();
     let cut = poll_fn(|task| match control.order(task.waker()) {
         Order::Cut => Poll::Ready(()),
-        Order::Stay | Order::End => Poll::Pending,
+        Order::Stay | Order::Rest | Order::End => Poll::Pending,
     });
     let silent = async {
         while last.get() + idle > Instant::now() {

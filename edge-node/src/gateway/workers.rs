@@ -2,6 +2,7 @@
 //! clients and upstreams, so that a request never leaves its thread.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +41,7 @@ pub enum Job {
 /// A client's connection on its way to a worker.
 pub struct Client {
     pub stream: std::net::TcpStream,
-    pub peer: std::net::SocketAddr,
+    pub peer: SocketAddr,
     pub is_own: bool,
     pub seat: Seat,
     pub listening: Arc<Listening>,
@@ -109,6 +110,8 @@ pub struct Handing {
 impl Answer for Handing {
     fn answer(&self, taken: Taken) {
         let Taken { stream, peer, is_own, seat } = taken;
+        // A listener at `::` sees IPv4 in IPv6 form.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let Ok(share) = self.listening.share(peer.ip(), is_own) else { return };
         // A socket that cannot leave its event loop is broken; closing it is all there is to do.
         let Ok(stream) = stream.into_std() else { return };
@@ -177,7 +180,7 @@ async fn tick(worker: Rc<Worker>) {
         }
         ticks.tick().await;
         let now = Instant::now();
-        worker.room.cut_idle(now);
+        worker.room.end_overdue(now);
         worker.access.flush();
         worker.upstreams.expire(now);
     }

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::UpstreamAddress;
+use crate::gateway::gather;
 
 /// A connection to an upstream.
 pub enum UpstreamStream {
@@ -113,7 +114,9 @@ impl AsyncWrite for UpstreamStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        whichever!(&mut *self, stream => Pin::new(stream).poll_write_vectored(context, slices))
+        whichever!(&mut *self, stream => {
+            gather::poll_write_vectored(Pin::new(stream), context, slices)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What a client's connection is doing, and since when: noted where bytes and requests pass, read
 //! by the worker's clock, so that no timer is set for each request.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,6 +20,10 @@ pub struct Pulse {
     state: AtomicU32,
     /// Milliseconds from `epoch` to the last change of `state`.
     since: AtomicU64,
+    /// True while bytes wait for the client to read, or may.
+    is_writing: AtomicBool,
+    /// True if the last request had a body, of which some may still be on its way.
+    had_body: AtomicBool,
 }
 
 /// How long a connection may do nothing.
@@ -31,10 +35,30 @@ pub struct Patience {
     pub idle: Duration,
 }
 
+/// What a connection did for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overdue {
+    /// Nothing.
+    Idle,
+    /// It waited for the rest of a head.
+    Head,
+    /// Nothing, for long enough that its buffers are better used elsewhere.
+    Rest,
+}
+
+/// How long a connection keeps its buffers without a request.
+const REST: Duration = Duration::from_secs(1);
+
 impl Pulse {
     /// That of a connection which was just taken.
     pub fn new() -> Self {
-        Self { epoch: Instant::now(), state: AtomicU32::new(HEAD), since: AtomicU64::new(0) }
+        Self {
+            epoch: Instant::now(),
+            state: AtomicU32::new(HEAD),
+            since: AtomicU64::new(0),
+            is_writing: AtomicBool::new(false),
+            had_body: AtomicBool::new(false),
+        }
     }
 
     /// Bytes came of what may be the next head.
@@ -49,6 +73,23 @@ impl Pulse {
         self.turn(HEAD, Instant::now());
     }
 
+    /// Bytes could be written, or wait.
+    pub fn wrote(&self, is_done: bool) {
+        self.is_writing.store(!is_done, Ordering::Relaxed);
+    }
+
+    /// The request that just began has a body, or has none.
+    pub fn note_body(&self, has_body: bool) {
+        self.had_body.store(has_body, Ordering::Relaxed);
+    }
+
+    /// True if nothing of a request or an answer is on its way.
+    pub fn is_at_rest(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == IDLE
+            && !self.is_writing.load(Ordering::Relaxed)
+            && !self.had_body.load(Ordering::Relaxed)
+    }
+
     /// A head is complete.
     pub fn begin(&self, now: Instant) {
         let state = self.state.load(Ordering::Relaxed);
@@ -61,15 +102,16 @@ impl Pulse {
         self.turn(if state >= HEAD || state <= 1 { IDLE } else { state - 1 }, now);
     }
 
-    /// True once it did nothing for longer than it may.
-    pub fn is_over(&self, patience: Patience, now: Instant) -> bool {
-        let limit = match self.state.load(Ordering::Relaxed) {
-            IDLE => patience.idle,
-            HEAD => patience.head,
-            _requests => return false,
-        };
+    /// What it did for longer than it may, if anything.
+    pub fn overdue(&self, patience: Patience, now: Instant) -> Option<Overdue> {
         let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
-        now.saturating_duration_since(self.epoch).saturating_sub(since) >= limit
+        let passed = now.saturating_duration_since(self.epoch).saturating_sub(since);
+        match self.state.load(Ordering::Relaxed) {
+            IDLE if passed >= patience.idle => Some(Overdue::Idle),
+            IDLE if passed >= REST => Some(Overdue::Rest),
+            HEAD if passed >= patience.head => Some(Overdue::Head),
+            _requests => None,
+        }
     }
 
     fn turn(&self, state: u32, now: Instant) {
@@ -91,13 +133,15 @@ mod tests {
         let pulse = Pulse::new();
         let start = pulse.epoch;
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert!(!pulse.is_over(PATIENCE, after(9)) && pulse.is_over(PATIENCE, after(10)));
+        let overdue = |seconds| pulse.overdue(PATIENCE, after(seconds));
+        assert_eq!((overdue(9), overdue(10)), (None, Some(Overdue::Head)));
         pulse.begin(after(5));
         pulse.begin(after(6));
-        assert!(!pulse.is_over(PATIENCE, after(10_000)));
+        assert_eq!(overdue(10_000), None);
         pulse.end(after(7));
-        assert!(!pulse.is_over(PATIENCE, after(10_000)), "one request goes on");
+        assert_eq!(overdue(10_000), None, "one request goes on");
         pulse.end(after(20));
-        assert!(!pulse.is_over(PATIENCE, after(79)) && pulse.is_over(PATIENCE, after(80)));
+        assert_eq!((overdue(20), overdue(21)), (None, Some(Overdue::Rest)));
+        assert_eq!((overdue(79), overdue(80)), (Some(Overdue::Rest), Some(Overdue::Idle)));
     }
 }

@@ -9,7 +9,7 @@ use std::task::Waker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::pulse::{Patience, Pulse};
+use super::pulse::{Overdue, Patience, Pulse};
 use crate::listener::{Departure, Stage};
 
 /// The connections of a worker.
@@ -37,6 +37,8 @@ pub struct Control {
 pub enum Order {
     /// Nothing.
     Stay,
+    /// To give up its buffers.
+    Rest,
     /// To end when it is idle.
     End,
     /// To end now.
@@ -81,11 +83,15 @@ impl Room {
         Standing { room: Rc::clone(self), control }
     }
 
-    /// Cuts the connections that did nothing for too long.
-    pub fn cut_idle(&self, now: Instant) {
+    /// Ends the connections that did nothing for too long.
+    pub fn end_overdue(&self, now: Instant) {
         for control in &*self.controls.borrow() {
-            if control.pulse.is_over(control.patience, now) {
-                control.tell(Order::Cut);
+            match control.pulse.overdue(control.patience, now) {
+                // A request that comes in this moment is still answered.
+                Some(Overdue::Idle) => control.tell(Order::End),
+                Some(Overdue::Head) => control.tell(Order::Cut),
+                Some(Overdue::Rest) => control.tell(Order::Rest),
+                None => {}
             }
         }
     }
@@ -139,6 +145,13 @@ impl Control {
             *known = Some(waker.clone());
         }
         self.order.get()
+    }
+
+    /// The connection works again.
+    pub fn rested(&self) {
+        if self.order.get() == Order::Rest {
+            self.order.set(Order::Stay);
+        }
     }
 
     fn tell(&self, order: Order) {

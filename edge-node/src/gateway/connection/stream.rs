@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::pulse::Pulse;
+use crate::gateway::gather;
 
 /// What an HTTP/2 client says first. Source: RFC 9113, section 3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -65,6 +66,37 @@ impl ClientStream {
         (Self::new(Transport::Tls(Box::new(stream)), Vec::new(), version, pulse), version)
     }
 
+    /// Waits until the client sends something, or goes away.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn until_heard(&mut self) -> io::Result<()> {
+        if !self.ahead.is_empty() {
+            return Ok(());
+        }
+        match &mut self.transport {
+            Transport::Plain(stream) => stream.readable().await,
+            Transport::Tls(stream) => {
+                let mut some = [0; 512];
+                let length = stream.read(&mut some).await?;
+                self.ahead = some[..length].to_vec();
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts back what was read and not used.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead.splice(..0, bytes.iter().copied());
+    }
+
+    fn wrote<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Some(pulse) = &self.pulse {
+            pulse.wrote(written.is_ready());
+        }
+        written
+    }
+
     fn new(transport: Transport, ahead: Vec<u8>, version: Version, pulse: &Arc<Pulse>) -> Self {
         let pulse = (version == Version::Http1).then(|| Arc::clone(pulse));
         Self { transport, ahead, pulse }
@@ -104,10 +136,11 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.transport {
+        let written = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        };
+        self.wrote(written)
     }
 
     fn poll_write_vectored(
@@ -115,10 +148,13 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        let written = match &mut self.transport {
+            Transport::Plain(stream) => {
+                gather::poll_write_vectored(Pin::new(stream), context, slices)
+            }
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        }
+        };
+        self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -129,10 +165,12 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
+        let flushed = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
             Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
+        };
+        // What is written is done with once it is flushed; a write that waits still waits.
+        if flushed.is_pending() { self.wrote(flushed) } else { flushed }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
