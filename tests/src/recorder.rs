@@ -83,7 +83,18 @@ impl Recorder {
     /// # Panics
     /// When there is none.
     pub fn start(script: impl Fn(&Message) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), script)
+    }
+
+    /// Starts one at this address.
+    ///
+    /// # Panics
+    /// When it is taken.
+    pub fn start_at(
+        address: SocketAddr,
+        script: impl Fn(&Message) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, script) =
             (Arc::<Mutex<Seen>>::default(), Arc::<Script>::from(Box::new(script) as Box<Script>));

@@ -43,10 +43,12 @@ clients = { authorities = 'ca.pem', revoked = ['ca.crl'], demand = 'optional' }
 [routes.all]
 forward = { pool = 'up' }
 [routes.members]
+listeners = ['required', 'optional']
 path = { prefix = '/members' }
 forward = { pool = 'up' }
 clients = { demand = 'required' }
 [routes.cameras]
+listeners = ['required', 'optional']
 path = { prefix = '/cameras' }
 forward = { pool = 'up' }
 clients = { demand = 'required', allow = [{ dns = '*.dev.site' }, { uri = 'spiffe://site/*' }] }

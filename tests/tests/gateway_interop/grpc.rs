@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use http::uri::PathAndQuery;
+use tests::frames::{Connection, Verdict};
 use tests::gateway::{Gateway, forwarding};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -125,7 +126,7 @@ async fn answer(
                 (0..1000).map(|number| Ok(Bytes::from(format!("{number}")))),
             ))
         }
-        "/test.Echo/Hang" => Box::pin(tokio_stream::pending()),
+        "/test.Echo/Hang" => std::future::pending().await,
         "/test.Echo/FailLate" => {
             let failure = Err(Status::data_loss("after one"));
             Box::pin(tokio_stream::iter([Ok(Bytes::from_static(b"one")), failure]))
@@ -252,23 +253,41 @@ async fn errors_arrive_as_they_were_said_at_once_or_after_messages() {
 
 #[tokio::test]
 async fn a_deadline_ends_the_call_at_the_gateway() {
-    let gateway = gateway(serve().await);
+    let upstream = serve().await;
+    // Of the route.
+    let tables =
+        forwarding(upstream, "protocol = 'http2'").replace("'up' }", "'up', timeout = '500ms' }");
+    let gateway = Gateway::start("", &tables);
     let mut client = client(&gateway).await;
-    let mut request = Request::new(Bytes::new());
-    // Not by `set_timeout`, which has the client watch the time as well.
-    request.metadata_mut().insert("grpc-timeout", "500m".parse().unwrap());
-    let call = client.unary(request, method("/test.Echo/Sum2"), Raw);
-    assert_eq!(within(call).await.unwrap_err().code(), Code::FailedPrecondition, "in time");
-    client.ready().await.unwrap();
-    let (_send, receive) = mpsc::unbounded_channel::<Bytes>();
-    let messages = futures_util::stream::unfold(receive, |mut receive| async {
-        receive.recv().await.map(|message| (message, receive))
-    });
-    let mut request = Request::new(Box::pin(messages));
-    request.metadata_mut().insert("grpc-timeout", "500m".parse().unwrap());
-    let call = client.client_streaming(request, method("/test.Echo/Sum"), Raw);
+    let call = client.unary(Request::new(Bytes::new()), method("/test.Echo/Hang"), Raw);
     let status = within(call).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+}
+
+#[tokio::test]
+async fn a_deadline_of_the_client_ends_the_call_at_the_gateway() {
+    let gateway = self::gateway(serve().await);
+    let address = gateway.address;
+    // Not by tonic, which watches the time as well.
+    let verdict = tokio::task::spawn_blocking(move || {
+        let mut connection = Connection::open(address);
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "edge"),
+            (":path", "/test.Echo/Sum"),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            ("grpc-timeout", "300m"),
+        ];
+        connection.head(1, &fields, 0);
+        connection.verdict(1)
+    });
+    assert_eq!(within(verdict).await.unwrap(), Verdict::Status(200));
+    let counted =
+        "http_requests_total{listener=\"data\",route=\"all\",method=\"POST\",code=\"504\"} 1";
+    let metrics = gateway.metrics();
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ import requests, sys
 plain, secure, ca = "http://" + sys.argv[1] + ":" + sys.argv[2], "https://" + sys.argv[1] + ":" + sys.argv[3], sys.argv[4]
 session = requests.Session()
 session.verify = ca
+session.trust_env = False
 for base in plain, secure:
     assert session.get(base + "/a", params={"b": "c d"}).text == "GET /a?b=c+d HTTP/1.1"
     assert session.post(base + "/echo", json={"a": [1, 2]}).json() == {"a": [1, 2]}

@@ -47,7 +47,6 @@ const CADDY: &str = r"
 {
   admin off
   auto_https off
-  persist_config off
   servers {
     protocols h1 h2c
   }

@@ -95,10 +95,13 @@ async fn messages_of_any_size_pass_both_ways_and_pings_are_answered_from_the_oth
 #[tokio::test]
 async fn each_end_can_close_and_tells_the_other_why() {
     let gateway = Gateway::to(serve().await);
-    let tunnels =
-        || gateway.metrics().lines().any(|line| line == "edge_node_tunnels{listener=\"data\"} 0");
+    let wait_for_tunnels = |count: u8| {
+        let line = format!("edge_node_tunnels{{listener=\"data\"}} {count}");
+        let is_so = || gateway.metrics().lines().any(|found| found == line).then_some(());
+        wait::until(&line, Duration::from_secs(60), is_so);
+    };
     let mut socket = connect(&gateway).await;
-    assert!(!tunnels(), "a tunnel is counted while it is open");
+    wait_for_tunnels(1);
     let done = CloseFrame { code: CloseCode::Library(4000), reason: "done".into() };
     within(socket.close(Some(done.clone()))).await.unwrap();
     assert_eq!(next(&mut socket).await, Message::Close(Some(done)));
@@ -109,7 +112,7 @@ async fn each_end_can_close_and_tells_the_other_why() {
     let leaving = CloseFrame { code: CloseCode::Away, reason: "leaving".into() };
     assert_eq!(next(&mut socket).await, Message::Close(Some(leaving)));
     assert!(within(socket.next()).await.is_none());
-    wait::until("no tunnel is left", Duration::from_secs(30), || tunnels().then_some(()));
+    wait_for_tunnels(0);
 }
 
 #[tokio::test]
