@@ -1,7 +1,7 @@
 //! A gateway at work: the service with a configuration that a test changes while it runs, and what it says of itself.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct Gateway {
     listener: String,
     data: SocketAddr,
     admin: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What the system says of a process at one moment.
@@ -88,7 +88,23 @@ impl Gateway {
         std::fs::write(&path, config).unwrap();
         let node = Node::start(Command::new(program("edge-node")), &path);
         let [data, admin] = ["data", "admin"].map(|name| node.address(name));
-        Self { node, config: path, listener: listener.to_owned(), data, admin, _folder: folder }
+        Self { node, config: path, listener: listener.to_owned(), data, admin, folder }
+    }
+
+    /// Starts one that sends every request to this upstream.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    #[track_caller]
+    #[must_use]
+    pub fn to(upstream: SocketAddr) -> Self {
+        Self::start(&forwarding(upstream, ""))
+    }
+
+    /// The folder of its configuration.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where it takes requests.
@@ -161,6 +177,16 @@ impl Gateway {
         })
     }
 
+    /// The text of a scrape.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.ask("/metrics").1
+    }
+
     /// All samples of a scrape.
     ///
     /// # Panics
@@ -168,7 +194,7 @@ impl Gateway {
     #[track_caller]
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
-        metrics::parse(&self.ask("/metrics").1).unwrap()
+        metrics::parse(&self.metrics()).unwrap()
     }
 
     /// The sum over the series of a metric that have these labels.
@@ -202,9 +228,20 @@ impl Gateway {
     }
 }
 
-fn whole(listener: &str, config: &str) -> String {
+/// The tables that send every request to this upstream, with more keys for its pool.
+#[must_use]
+pub fn forwarding(upstream: SocketAddr, pool: &str) -> String {
     format!(
-        "{config}\n[listeners.data]\naddress = '127.0.0.1'\nport = 0\n{listener}\n\
+        "[pools.up]\nupstreams = [{{ address = '{upstream}' }}]\n{pool}\n\
+         [routes.all]\nforward = {{ pool = 'up' }}\n"
+    )
+}
+
+/// Two workers, where the config does not say how many: what they share is tested on any machine.
+fn whole(listener: &str, config: &str) -> String {
+    let workers = if config.starts_with("workers") { "" } else { "workers = 2\n" };
+    format!(
+        "{workers}{config}\n[listeners.data]\naddress = '127.0.0.1'\nport = 0\n{listener}\n\
          [listeners.admin]\nport = 0\n"
     )
 }

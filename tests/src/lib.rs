@@ -14,11 +14,13 @@ pub mod code_signing;
 pub mod declared;
 pub mod disk;
 pub mod expressions;
+pub mod frames;
 #[cfg(unix)]
 pub mod gateway;
 pub mod http;
 pub mod keep_alive;
 pub mod load;
+pub mod message;
 pub mod metrics;
 pub mod network;
 #[cfg(unix)]
@@ -28,6 +30,8 @@ pub mod package_signing;
 pub mod podman;
 pub mod process;
 pub mod prometheus;
+pub mod raw;
+pub mod recorder;
 pub mod release;
 pub mod schema;
 pub mod strace;

@@ -33,6 +33,19 @@ pub fn connect(address: SocketAddr, arguments: &[&str]) -> Said {
     said(finished.stdout + &finished.stderr)
 }
 
+/// Connects with `openssl s_client`, sends `request`, and reads until the other side closes.
+///
+/// # Panics
+/// When it does not end.
+#[must_use]
+pub fn ask(address: SocketAddr, arguments: &[&str], request: &str) -> Said {
+    const SCRIPT: &str = "printf %s \"$0\" | exec openssl s_client -ign_eof -connect \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", SCRIPT, request, &address.to_string()]).args(arguments);
+    let finished = process::run(&mut command, PATIENCE);
+    said(finished.stdout + &finished.stderr)
+}
+
 /// An `openssl s_server`, ended when dropped.
 #[derive(Debug)]
 pub struct Server {

@@ -52,6 +52,9 @@ pub enum Fault {
     /// The body comes too slowly.
     #[error("body is too slow")]
     BodyTooSlow,
+    /// The body broke off, or is not as its framing says.
+    #[error("body is incomplete or malformed")]
+    BodyBroken,
     /// No such file.
     #[error("no such file")]
     NoFile,
@@ -97,6 +100,7 @@ impl Fault {
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::Precondition => StatusCode::PRECONDITION_FAILED,
             Self::Range(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Unreachable | Self::BadAnswer => StatusCode::BAD_GATEWAY,
@@ -128,6 +132,7 @@ impl Fault {
             Self::RateLimited(_) => "rate-limit",
             Self::BodyTooLarge => "body-size",
             Self::BodyTooSlow => "body-rate",
+            Self::BodyBroken => "framing",
             Self::NoFile => "no-file",
             Self::Precondition => "precondition",
             Self::Range(_) => "range",
@@ -183,7 +188,7 @@ impl Fault {
             | Self::NoFile
             | Self::Method(_)
             | Self::Head(HeadFault::Method | HeadFault::Coding) => 12,
-            Self::Head(_) | Self::Internal => 13,
+            Self::Head(_) | Self::BodyBroken | Self::Internal => 13,
             Self::Paused
             | Self::Misdirected
             | Self::RateLimited(_)
@@ -214,6 +219,7 @@ impl Fault {
             | Self::NotAllowed
             | Self::BodyTooLarge
             | Self::BodyTooSlow
+            | Self::BodyBroken
             | Self::NoFile
             | Self::Precondition
             | Self::NoUpstream

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep};
 use super::client::Lease;
 use super::exchange::Exchange;
 use super::files::FileBody;
+use super::head;
 use crate::upstream::Try;
 
 /// The body of an answer.
@@ -179,6 +180,8 @@ pub enum Refusal {
     TooLarge,
     /// It comes more slowly than allowed, or not at all.
     TooSlow,
+    /// It broke off, or is not as its framing says.
+    Broken,
 }
 
 /// What a client's body may be.
@@ -217,14 +220,21 @@ impl Sending {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+        let Poll::Ready(mut frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
             return self.wait(context);
         };
         if let Some(since) = self.waiting_since.take() {
             self.waited += since.elapsed();
             self.sleep = None;
         }
-        if let Some(Ok(frame)) = &frame {
+        if let Some(Err(_)) = &frame {
+            // The client's doing, for which no upstream may answer.
+            self.fault.set(Some(Refusal::Broken));
+        }
+        if let Some(Ok(frame)) = &mut frame {
+            if let Some(trailers) = frame.trailers_mut() {
+                head::scrub_trailers(trailers);
+            }
             self.bytes += frame.data_ref().map_or(0, Bytes::remaining) as u64;
             if self.limits.bytes_max.is_some_and(|max| self.bytes > max) {
                 self.fault.set(Some(Refusal::TooLarge));

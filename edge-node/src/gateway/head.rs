@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
 use super::path::{self, PathFault};
 use crate::host_header::{self, HostFault};
@@ -187,6 +187,59 @@ pub fn scrub(headers: &mut HeaderMap) {
         }
     }
     headers.remove("proxy");
+}
+
+/// Takes away trailers that a program behind us could take for headers: what it may know from us only, what says whom
+/// a message is for or where it ends, and what [`scrub`] takes away from headers.
+///
+/// Source: RFC 9110, section 6.5.1.
+pub fn scrub_trailers(trailers: &mut HeaderMap) {
+    const RESERVED: [&str; 11] = [
+        "connection",
+        "content-length",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "x-client-identity",
+        "x-request-id",
+    ];
+    scrub(trailers);
+    let is_reserved = |name: &HeaderName| {
+        RESERVED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-")
+    };
+    let reserved: Vec<_> = trailers.keys().filter(|name| is_reserved(name)).cloned().collect();
+    for name in reserved {
+        trailers.remove(name);
+    }
+}
+
+/// Whether there is one way to read where an answer ends, and nothing in its coding that would be lost on the way: hyper
+/// reads to the end of the connection what comes in another coding than `chunked`.
+#[must_use]
+pub fn is_framed_once(answer: &HeaderMap) -> bool {
+    let mut codings = answer.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return true };
+    coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        && codings.next().is_none()
+        && !answer.contains_key(header::CONTENT_LENGTH)
+}
+
+/// Makes one line of the crumbs of a cookie, which HTTP/2 has and HTTP/1.1 has not.
+///
+/// Source: RFC 9113, section 8.2.3.
+pub fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    if let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) {
+        let all: Vec<_> =
+            [first, second].into_iter().chain(crumbs).map(HeaderValue::as_bytes).collect();
+        if let Ok(cookie) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+            headers.insert(header::COOKIE, cookie);
+        }
+    }
 }
 
 #[cfg(test)]

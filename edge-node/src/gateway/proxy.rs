@@ -163,6 +163,7 @@ fn prepare(exchange: &mut Exchange, parts: &mut Parts, is_upgrade: bool) {
     // hyper asks the client to go on as soon as the body is wanted.
     headers.remove(header::EXPECT);
     head::scrub(headers);
+    head::join_cookies(headers);
     headers.remove(X_CLIENT_IDENTITY);
     if wants_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));

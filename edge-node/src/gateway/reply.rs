@@ -57,7 +57,8 @@ impl Reply {
         let answer = if is_grpc { fault.grpc_answer() } else { fault.answer() };
         let mut reply = Self::whole(answer);
         // The rest of a body that is refused is not read.
-        reply.closes = matches!(fault, Fault::BodyTooLarge | Fault::BodyTooSlow);
+        reply.closes =
+            matches!(fault, Fault::BodyTooLarge | Fault::BodyTooSlow | Fault::BodyBroken);
         reply.fault = Some(fault);
         reply
     }

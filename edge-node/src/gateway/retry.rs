@@ -8,10 +8,10 @@ use http::{HeaderMap, Method, Request};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::answer;
 use super::body::{BodyLimits, Fault, Outbound, Refusal};
 use super::client::{ConnectFault, Connections, Destination, Lease};
 use super::snapshot::PoolAtWork;
+use super::{answer, head};
 use crate::config::Forward;
 use crate::upstream::{Outcome, Try, Upstream};
 
@@ -174,7 +174,10 @@ impl Sending<'_> {
                 return Tried::Over(answer::Fault::BadAnswer);
             };
             let mut error = match lease.send(request).await {
-                Ok(response) => return Tried::Answered(response, lease),
+                Ok(response) if head::is_framed_once(response.headers()) => {
+                    return Tried::Answered(response, lease);
+                }
+                Ok(_ambiguous) => return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer),
                 Err(error) => error,
             };
             if let Some(refusal) = message.fault.get() {
@@ -196,6 +199,7 @@ fn refused(refusal: Refusal) -> answer::Fault {
     match refusal {
         Refusal::TooLarge => answer::Fault::BodyTooLarge,
         Refusal::TooSlow => answer::Fault::BodyTooSlow,
+        Refusal::Broken => answer::Fault::BodyBroken,
     }
 }
 

@@ -158,6 +158,7 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
             pkcs11_engine(),
             gpg(),
         ]);
+        all.extend(gateway_peers());
         // The suite compiles C for Windows, whether or not the product does.
         all.extend(
             c_tools(Target::WindowsX64)
@@ -166,6 +167,39 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
         );
     }
     all
+}
+
+/// The programs that the tests put before and behind the gateway.
+fn gateway_peers() -> Vec<Requirement> {
+    let peer = |name, purpose, probe, apt, dnf| {
+        command(name, purpose, Need::Tests, probe, Packages { apt: Some(apt), dnf, ..NONE })
+    };
+    vec![
+        peer("curl", "asking the gateway", &["curl", "--version"], "curl", Some("curl")),
+        peer(
+            "nghttp",
+            "asking the gateway by HTTP/2",
+            &["nghttp", "--version"],
+            "nghttp2-client",
+            Some("nghttp2"),
+        ),
+        peer(
+            "h2load",
+            "many requests to the gateway by HTTP/2",
+            &["h2load", "--version"],
+            "nghttp2-client",
+            Some("nghttp2"),
+        ),
+        peer(
+            "Python's requests",
+            "asking the gateway as scripts do",
+            &["python3", "-c", "import requests; print(requests.__version__)"],
+            "python3-requests",
+            Some("python3-requests"),
+        ),
+        peer("nginx", "an upstream of the gateway", &["nginx", "-v"], "nginx", Some("nginx")),
+        peer("caddy", "an upstream of the gateway", &["caddy", "version"], "caddy", Some("caddy")),
+    ]
 }
 
 fn command(

@@ -140,6 +140,49 @@ fn headers_that_pose_as_others_are_taken_away() {
     assert_eq!(headers.len(), 6);
 }
 
+#[test]
+fn trailers_do_not_tell_what_only_the_gateway_may() {
+    let mut trailers = HeaderMap::new();
+    let reserved = ["x-client-identity", "x-forwarded-for", "forwarded", "host", "content-length"];
+    for name in reserved.into_iter().chain(["proxy", "x_a", "grpc-status", "x-a"]) {
+        trailers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
+    }
+    scrub_trailers(&mut trailers);
+    assert_eq!(trailers.len(), 2);
+    assert!(trailers.contains_key("grpc-status") && trailers.contains_key("x-a"));
+}
+
+#[test]
+fn an_answer_is_framed_in_one_way() {
+    for (lines, expected) in [
+        (&[][..], true),
+        (&[("content-length", "5")], true),
+        (&[("transfer-encoding", "Chunked")], true),
+        (&[("transfer-encoding", "chunked"), ("content-length", "5")], false),
+        (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], false),
+        (&[("transfer-encoding", "gzip, chunked")], false),
+        (&[("transfer-encoding", "gzip")], false),
+    ] {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        assert_eq!(is_framed_once(&headers), expected, "{lines:?}");
+    }
+}
+
+#[test]
+fn crumbs_of_a_cookie_become_one_line() {
+    let mut headers = HeaderMap::new();
+    join_cookies(&mut headers);
+    for crumb in ["a=1", "b=2", "c=3"] {
+        headers.append(header::COOKIE, HeaderValue::from_static(crumb));
+    }
+    join_cookies(&mut headers);
+    let lines: Vec<_> = headers.get_all(header::COOKIE).iter().collect();
+    assert_eq!(lines, ["a=1; b=2; c=3"]);
+}
+
 proptest! {
     #[test]
     fn what_is_sane_has_a_plain_host_and_a_normal_path(
