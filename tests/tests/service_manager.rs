@@ -29,6 +29,8 @@ const PAUSE: u32 = 2;
 const CONTINUE: u32 = 3;
 const PARAMCHANGE: u32 = 6;
 const PRESHUTDOWN: u32 = 15;
+/// The first of those that a service may give a meaning to.
+const UNKNOWN_CONTROL: u32 = 128;
 /// `SERVICE_ACCEPT_STOP`, `_PAUSE_CONTINUE`, `_SHUTDOWN`, `_PARAMCHANGE` and `_PRESHUTDOWN`.
 const ALL_CONTROLS: u32 = 1 | 2 | 4 | 8 | 0x100;
 const SERVICE_SPECIFIC_ERROR: u32 = 1066;
@@ -190,6 +192,8 @@ fn a_preshutdown_that_only_the_system_may_send_drains_as_a_stop_does() {
             recorder.ask("control", control);
         }
 
+        // What comes back is the handler's own answer.
+        assert_eq!(recorder.deliver(UNKNOWN_CONTROL), 120, "ERROR_CALL_NOT_IMPLEMENTED");
         assert_eq!(recorder.deliver(PRESHUTDOWN), 0, "NO_ERROR");
         let recorded = recording.end();
         check_each(&recorded);
