@@ -1,11 +1,9 @@
 //! WebSockets through the gateway, with a client and a server of a crate that others use.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tests::gateway::{Gateway, forwarding};
-use tests::wait;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -91,27 +89,32 @@ async fn messages_of_any_size_pass_both_ways_and_pings_are_answered_from_the_oth
     }
 }
 
+/// Waits until so many tunnels are counted; the other tasks here go on meanwhile.
+async fn tunnels_are(gateway: &Gateway, count: u8) {
+    let line = format!("edge_node_tunnels{{listener=\"data\"}} {count}");
+    while !gateway.metrics().lines().any(|found| found == line) {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn each_end_can_close_and_tells_the_other_why() {
     let gateway = Gateway::to(serve().await);
-    let wait_for_tunnels = |count: u8| {
-        let line = format!("edge_node_tunnels{{listener=\"data\"}} {count}");
-        let is_so = || gateway.metrics().lines().any(|found| found == line).then_some(());
-        wait::until(&line, Duration::from_secs(60), is_so);
-    };
     let mut socket = connect(&gateway).await;
-    wait_for_tunnels(1);
+    within(tunnels_are(&gateway, 1)).await;
     let done = CloseFrame { code: CloseCode::Library(4000), reason: "done".into() };
     within(socket.close(Some(done.clone()))).await.unwrap();
     assert_eq!(next(&mut socket).await, Message::Close(Some(done)));
     assert!(within(socket.next()).await.is_none());
+    drop(socket);
 
     let mut socket = connect(&gateway).await;
     within(socket.send(Message::text("bye"))).await.unwrap();
     let leaving = CloseFrame { code: CloseCode::Away, reason: "leaving".into() };
     assert_eq!(next(&mut socket).await, Message::Close(Some(leaving)));
     assert!(within(socket.next()).await.is_none());
-    wait_for_tunnels(0);
+    drop(socket);
+    within(tunnels_are(&gateway, 0)).await;
 }
 
 #[tokio::test]
