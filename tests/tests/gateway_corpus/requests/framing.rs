@@ -14,7 +14,6 @@ macro_rules! smuggle {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn where_a_body_ends_is_read_in_one_way_or_not_at_all() {
     check(LENGTHS);
 }

@@ -4,7 +4,6 @@ use super::{A, NONE, get};
 use crate::{Case, case, check};
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_head_that_is_not_as_the_standard_has_it_is_refused_or_brought_into_its_form() {
     check(LINES);
 }
