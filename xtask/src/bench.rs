@@ -2,6 +2,10 @@
 //!
 //! Pure but for [`measure`] and what [`gateway`] runs.
 
+#[cfg_attr(
+    all(not(target_os = "linux"), not(test)),
+    expect(dead_code, reason = "only Linux runs it; it is compiled and tested everywhere")
+)]
 pub mod gateway;
 mod measure;
 

@@ -82,6 +82,7 @@ fn nothing(printed: &str) -> String {
 }
 
 /// The arguments of `bench_load`.
+#[cfg(target_os = "linux")]
 pub(super) fn at_rate(row: &Row, address: SocketAddr, rate: f64, seconds: u32) -> Vec<String> {
     vec![
         row.kind.to_owned(),
