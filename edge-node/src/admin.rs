@@ -1,8 +1,8 @@
 //! The admin listener's routes: `/livez`, `/readyz` and `/metrics` for supervisors and scrapers,
-//! `/v1/reload` and `/v1/log-level` for operators.
+//! `/v1/reload`, `/v1/log-level` and `/v1/upstreams` for operators.
 //!
 //! Live means that the process answers, ready that it wants requests: two questions, two
-//! answers. A reload is asked for here and done elsewhere; beside the log level nothing else
+//! answers; how the upstreams are is a third, which changes neither. A reload is asked for here and done elsewhere; beside the log level nothing else
 //! changes the service.
 
 use std::net::IpAddr;
@@ -25,8 +25,10 @@ use crate::observe::metrics::{Metrics, measure};
 use crate::phase::Phase;
 use crate::reload::{self, Applied, Outcome};
 use crate::report;
+use crate::upstream::Pools;
 
 mod log_level;
+mod upstreams;
 
 /// Plain text, to the letter.
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -44,6 +46,8 @@ pub struct Admin {
     pub config: Arc<Path>,
     /// Whose level is told and changed.
     pub logs: Logs,
+    /// Whose health is told.
+    pub pools: Pools,
 }
 
 /// Whom the admin listener answers.
@@ -82,6 +86,7 @@ pub fn routes(listener: &Arc<str>, guard: Guard, admin: Admin) -> Router {
                 .layer(admit())
                 .layer(meter("/v1/log-level")),
         )
+        .route("/v1/upstreams", get(upstreams::tell).layer(admit()).layer(meter("/v1/upstreams")))
         .fallback_service(any(not_found).layer(admit()).layer(meter("unmatched")))
         .with_state(admin)
 }

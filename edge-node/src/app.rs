@@ -6,24 +6,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::running::Running;
+use crate::Failure;
 use crate::admin::{self, Guard};
-use crate::config::{Config, Shutdown};
+use crate::config::{Config, DataListener, Listener, Shutdown};
 use crate::exit::Exit;
-use crate::gateway;
+use crate::gateway::{Gateway, Material};
 use crate::host::{Ask, Herald, Stop, Watchdog};
-use crate::listener::{self, BindError, Bound, Cut, LAST_CALL, Serving};
+use crate::listener::routed::Routed;
+use crate::listener::{self, Answer, Bound, Cut, LAST_CALL, Serving};
 use crate::observe::event_log::EventId;
 use crate::observe::logs::{Level, Logs};
-use crate::observe::metrics::{HttpMetrics, Metrics};
+use crate::observe::metrics::Metrics;
 use crate::phase::{Event, Phase};
 use crate::probe::Own;
 use crate::reload;
+use crate::upstream::Pools;
+use crate::upstream::probe::Probes;
 
+mod certificates;
 mod running;
 
 /// How long the admin listener may take to end its connections once all else is done.
@@ -35,8 +40,9 @@ const RELOADS_MAX: usize = 8;
 /// The service, bound and not yet answering.
 pub struct App {
     config: Config,
+    material: Material,
     path: PathBuf,
-    data: Bound,
+    data: Vec<Bound>,
     admin: Bound,
     parts: Parts,
     requests: mpsc::Receiver<reload::Request>,
@@ -44,19 +50,24 @@ pub struct App {
 
 /// What listeners are served with, whenever they are bound.
 struct Parts {
-    data_routes: Router,
+    gateway: Gateway,
     metrics: Arc<Metrics>,
     phases: watch::Receiver<Phase>,
     requests: mpsc::Sender<reload::Request>,
     path: Arc<Path>,
+    /// The limits of the admin listener.
+    admin_limits: watch::Sender<Listener>,
     own: Own,
     logs: Logs,
+    pools: Pools,
+    probes: Probes,
 }
 
 impl Parts {
-    fn serve_data(&self, bound: Bound) -> Serving {
-        let routes = self.data_routes.clone();
-        self.serve(bound, routes)
+    /// Serves a data listener, which the gateway knows.
+    fn serve_data(&self, bound: Bound) -> Option<Serving> {
+        let answer = self.gateway.answer(bound.name())?;
+        Some(self.serve(bound, answer))
     }
 
     fn serve_admin(&self, bound: Bound) -> Serving {
@@ -69,18 +80,21 @@ impl Parts {
                 reloads: self.requests.clone(),
                 config: Arc::clone(&self.path),
                 logs: self.logs.clone(),
+                pools: self.pools.clone(),
             },
         );
-        self.serve(bound, routes)
+        let limits = self.admin_limits.subscribe();
+        let routed = Routed::new(bound.name(), routes, limits, &self.logs);
+        self.serve(bound, routed)
     }
 
-    fn serve(&self, bound: Bound, routes: Router) -> Serving {
+    fn serve(&self, bound: Bound, answer: Box<dyn Answer>) -> Serving {
         self.logs
             .record(Level::Info, "app", "listening")
             .field("listener", bound.name())
             .field("address", bound.address())
             .emit();
-        bound.serve(routes, &self.metrics.http(), &self.own, &self.logs)
+        bound.serve(answer, &self.metrics.http(), &self.own, &self.logs)
     }
 }
 
@@ -90,40 +104,38 @@ impl App {
     /// `path` is where a reload reads the config again.
     ///
     /// # Errors
-    /// The first listener that cannot be bound.
+    /// The first listener that cannot be bound, or when the system refuses a thread.
     pub fn build(
         path: &Path,
         config: &Config,
+        material: &Material,
         phases: watch::Receiver<Phase>,
         logs: &Logs,
-    ) -> Result<Self, BindError> {
-        Self::build_with(path, config, phases, logs, gateway::routes)
-    }
-
-    /// [`App::build`] with other routes behind the data listener, for tests.
-    fn build_with(
-        path: &Path,
-        config: &Config,
-        phases: watch::Receiver<Phase>,
-        logs: &Logs,
-        data_routes: impl FnOnce(&Arc<str>, &HttpMetrics, watch::Receiver<Phase>) -> Router,
-    ) -> Result<Self, BindError> {
+    ) -> Result<Self, Failure> {
         let mut metrics = Metrics::new(logs.dropped());
         metrics.add_logs(&logs.counters());
+        let pools = Pools::default();
+        metrics.add_upstreams(&pools);
         let metrics = Arc::new(metrics);
-        let data = listener::bind("data", &config.listeners.data)?;
+        let bind = |data: &DataListener| listener::bind(&data.name, &data.listener);
+        let data = config.listeners.data.iter().map(bind).collect::<Result<_, _>>()?;
         let admin = listener::bind("admin", &config.listeners.admin)?;
         let (sender, requests) = mpsc::channel(RELOADS_MAX);
         let parts = Parts {
-            data_routes: data_routes(data.name(), &metrics.http(), phases.clone()),
+            gateway: Gateway::start(config, material, metrics.http(), logs)
+                .map_err(Failure::system("workers cannot be started"))?,
             metrics,
             phases,
             requests: sender,
             path: path.into(),
+            admin_limits: watch::Sender::new(config.listeners.admin.clone()),
             own: Own::default(),
             logs: logs.clone(),
+            pools,
+            probes: Probes::default(),
         };
-        Ok(Self { config: config.clone(), path: path.to_owned(), data, admin, parts, requests })
+        let (config, material, path) = (config.clone(), material.clone(), path.to_owned());
+        Ok(Self { config, material, path, data, admin, parts, requests })
     }
 
     /// Serves and does what it is asked until that is to stop, then drains; a second request to
@@ -136,10 +148,12 @@ impl App {
         herald: &mut Herald,
         watchdog: Option<Watchdog>,
     ) -> Exit {
-        let Self { config, path, data, admin, parts, mut requests } = self;
-        let (data, admin) = (parts.serve_data(data), parts.serve_admin(admin));
+        let Self { config, material, path, data, admin, parts, mut requests } = self;
+        let data = data.into_iter().filter_map(|bound| parts.serve_data(bound)).collect();
+        let admin = parts.serve_admin(admin);
         let logs = parts.logs.clone();
-        let mut running = Running::new(config, path, data, admin, parts);
+        let mut running = Running::new(config, material, path, data, admin, parts);
+        running.look_at_pools();
         let _probing = running.probe_for(watchdog);
         herald.advance(Event::Bound);
         logs.event(EventId::Serving, "app", "serving").emit();
@@ -176,30 +190,30 @@ async fn next_stop(asks: &mut mpsc::Receiver<Ask>) -> Option<Stop> {
     }
 }
 
-/// Lets watchers of `/readyz` go away, then drains the data listener, and last the admin
+/// Lets watchers of `/readyz` go away, then drains the data listeners, and last the admin
 /// listener, which tells of all that until its end.
 async fn drain(running: Running, logs: &Logs) {
     running.probe_admin_only();
-    let Running { config, data, admin, retiring, .. } = running;
+    // The gateway's threads live until the end.
+    let Running { config, data, admin, retiring, parts: _parts, .. } = running;
     let Shutdown { unready_wait, drain_timeout } = config.shutdown;
     // New connections are still taken, and left again with their first answer.
-    data.leave();
+    data.iter().for_each(Serving::leave);
     tokio::time::sleep(unready_wait).await;
     let retired = Running::join_retiring(retiring, Instant::now() + drain_timeout);
-    tokio::join!(drain_and_tell("data", data, LAST_CALL, drain_timeout, logs), retired);
+    let mut draining: JoinSet<()> = data
+        .into_iter()
+        .map(|data| drain_and_tell(data, LAST_CALL, drain_timeout, logs.clone()))
+        .collect();
+    let drained = async { while draining.join_next().await.is_some() {} };
+    tokio::join!(drained, retired);
     // A scraper that reads too slowly is no reason to stop late.
     let _ = admin.drain(Duration::ZERO, ADMIN_DRAIN).await;
 }
 
 /// Drains a listener and says what came of it.
-async fn drain_and_tell(
-    name: &str,
-    serving: Serving,
-    last_call: Duration,
-    timeout: Duration,
-    logs: &Logs,
-) {
-    let start = Instant::now();
+async fn drain_and_tell(serving: Serving, last_call: Duration, timeout: Duration, logs: Logs) {
+    let (start, name) = (Instant::now(), Arc::clone(serving.name()));
     match serving.drain(last_call, timeout).await {
         Ok(()) => logs
             .record(Level::Info, "app", "drained")

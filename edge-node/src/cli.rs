@@ -9,8 +9,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Listeners};
 use crate::exit::Exit;
 
+mod ca;
+mod routes;
 mod service;
 
+pub use ca::{CaCommand, DirArg, InitArgs, IssueArgs, RenewArgs};
+pub use routes::RoutesArgs;
 pub use service::{InstallArgs, NameArg, ServiceCommand};
 
 /// A gateway in front of the services of an edge host.
@@ -66,6 +70,12 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = timeout)]
         timeout: std::time::Duration,
     },
+    /// List the routes in the order in which requests meet them, or explain one request
+    ///
+    /// Nobody is asked: the answer is from the config file alone. With --explain: the route that
+    /// takes the request and why it wins over others, its pool and upstreams, the path an upstream
+    /// would see, edits of headers, and limits; or which route comes nearest and what did not fit.
+    Routes(RoutesArgs),
     /// Register this program with the system's service manager, start and stop it
     ///
     /// The same on Windows and on Linux with systemd. Each verb can be used twice: what is so
@@ -73,6 +83,13 @@ pub enum Command {
     /// configurations must have different ports.
     #[command(subcommand)]
     Service(ServiceCommand),
+    /// Run a private certificate authority for a site that no public one reaches
+    ///
+    /// Certificates of servers and clients with short lives, their renewal, and a revocation list,
+    /// all as files of one folder. Keys are written so that only their owner can read them, and
+    /// never printed.
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// Print version, commit and target of this program
     Version {
         /// How to print
@@ -126,12 +143,13 @@ fn long_help() -> String {
          edge-node check --config edge-node.toml\n  \
          edge-node run --config /etc/edge-node/edge-node.toml\n  \
          edge-node health --config /etc/edge-node/edge-node.toml\n  \
+         edge-node routes --config edge-node.toml --explain GET http://edge.example/v1/things\n  \
          edge-node version --format json\n\n\
          An empty config file is a good one: every key has a default. By default the data\n\
          listener is {} and the admin listener (/livez, /readyz, /metrics) is\n\
          {}.\n",
         exit_code_help(),
-        data.address,
+        data[0].listener.address,
         admin.address
     )
 }

@@ -8,13 +8,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use strict_toml::{Report, Source};
+use strict_toml::{Formats, Report, Source};
 
 mod lower;
 mod model;
 mod raw;
 
-pub use model::{Config, Listener, Listeners, Log, Shutdown};
+pub use model::{
+    Action, Balance, CertificateFiles, ClientCertificates, ClientRules, ClientTls, Config,
+    DataListener, Ejection, Files, FixedResponse, Forward, HashKey, HeaderEdits, HeaderMatch,
+    HostPattern, HostRewrite, Listener, Listeners, Log, Matcher, NamePattern, PathPattern,
+    PathRewrite, Pool, Probe, ProbeKind, Protocol, RETRIES_FREE, RateLimit, RatePer, Redirect,
+    Route, ServerTls, Shutdown, SuccessRate, TemplateSegment, TlsVersion, Upstream,
+    UpstreamAddress,
+};
 
 /// A config file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +56,8 @@ pub fn load(path: &Path) -> Result<Config, LoadError> {
 /// # Errors
 /// Every mistake in the text.
 pub fn parse(source: &Source, folder: &Path) -> Result<Config, Vec<strict_toml::Diagnostic>> {
-    lower::lower(strict_toml::parse::<raw::Config>(source)?, folder)
+    strict_toml::parse_recovering::<raw::Config>(source, &Formats::default())
+        .lower(|raw| lower::lower(raw, folder))
 }
 
 /// The config of an empty file.
@@ -58,7 +66,7 @@ pub fn parse(source: &Source, folder: &Path) -> Result<Config, Vec<strict_toml::
 /// When a default breaks a rule, which the tests rule out.
 #[must_use]
 pub fn defaults() -> Config {
-    lower::lower(raw::Config::default(), Path::new("")).expect("the defaults keep every rule")
+    lower::lower(&raw::Config::default(), Path::new("")).expect("the defaults keep every rule")
 }
 
 /// The JSON Schema (draft 2020-12) of the config file, defaults included.

@@ -1,153 +1,303 @@
-//! The data listener's routes: for now the gateway only says who it is, upstreams come behind
-//! the same router. Listeners and their limits are in `listener.rs`, counting in `observe/`.
+//! The gateway: what data listeners do with requests, and the threads that do it.
+//!
+//! In the order of a request: `workers` take a connection, `connection` finds out what it speaks,
+//! `head` whether the request is sane, `table` which route takes it, `proxy` carries it to an
+//! upstream over a connection of `client`, and `body` carries what comes back. `snapshot` is the
+//! config at work, `exchange` the account of a request. Listeners are in `listener.rs`, the health
+//! of upstreams in `upstream.rs`, counting in `observe/`.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
-use serde_json::json;
-use tokio::sync::watch;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, Version, header};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use tokio::runtime::Handle;
 
-use crate::build_info;
-use crate::host_header;
-use crate::observe::metrics::{HttpMetrics, measure};
-use crate::phase::Phase;
+use self::answer::{Fault, present};
+use self::body::Answer;
+use self::connection::ConnectionContext;
+use self::exchange::Exchange;
+use self::head::Target;
+use self::reply::Reply;
+use self::snapshot::{Entry, Listening, Site, Snapshot};
+use self::table::{Found, Miss};
+use self::workers::{Handing, Workers};
+use crate::config::Config;
+use crate::listener;
+use crate::observe::logs::{Level, Logs};
+use crate::observe::metrics::{HttpMetrics, RouteMeters};
+use crate::tls::Warning;
+use crate::upstream::Pool;
 
-/// The route label of requests that match no route.
-const UNMATCHED: &str = "unmatched";
+mod access;
+mod action;
+pub mod answer;
+mod body;
+mod client;
+mod connection;
+mod exchange;
+pub mod explain;
+pub mod files;
+mod forwarded;
+mod gather;
+pub mod head;
+mod limits;
+mod material;
+pub mod path;
+mod proxy;
+mod random;
+mod reply;
+mod retry;
+pub mod rewrite;
+mod snapshot;
+pub mod table;
+mod tunnel;
+mod workers;
 
-/// When clients are told to come back to a paused service, in seconds: an operator's work takes
-/// minutes, and who asks every ten seconds costs nothing.
-const RETRY_AFTER_SECONDS: &str = "10";
+pub use material::{Material, look};
+pub use snapshot::UNMATCHED;
 
-/// The router of the data listener.
-pub fn routes(
-    listener: &Arc<str>,
-    metrics: &HttpMetrics,
-    phases: watch::Receiver<Phase>,
-) -> Router {
-    let meter = |route| from_fn_with_state(metrics.route(listener, route), measure);
-    let admit = || from_fn_with_state(phases.clone(), admit);
-    // The meter is the outermost layer: what is refused is counted as well.
-    Router::new()
-        .route("/", get(identity).layer(admit()).layer(meter("/")))
-        .fallback_service(any(not_found).layer(admit()).layer(meter(UNMATCHED)))
+/// The gateway at work.
+pub struct Gateway {
+    workers: Workers,
+    snapshot: Snapshot,
+    /// Every listener there ever was, by name: connections of a former one go on.
+    listening: HashMap<Arc<str>, Arc<Listening>>,
+    /// The files of certificates that metrics tell of, by listener.
+    certificates: HashMap<Arc<str>, Vec<Arc<str>>>,
+    is_paused: Arc<AtomicBool>,
+    metrics: HttpMetrics,
+    logs: Logs,
 }
 
-/// Refuses requests whose `Host` is wrong, and all of them while the service is paused.
-async fn admit(
-    State(phases): State<watch::Receiver<Phase>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if let Some(fault) = host_header::fault(&request) {
-        return answer(StatusCode::BAD_REQUEST, &json!({ "error": fault })).into_response();
+impl Gateway {
+    /// Starts the workers and puts a config to work.
+    ///
+    /// # Errors
+    /// When the system refuses a thread or an event loop.
+    pub fn start(
+        config: &Config,
+        material: &Material,
+        metrics: HttpMetrics,
+        logs: &Logs,
+    ) -> io::Result<Self> {
+        let mut gateway = Self {
+            workers: Workers::start(config.workers, logs)?,
+            snapshot: Snapshot::default(),
+            listening: HashMap::new(),
+            certificates: HashMap::new(),
+            is_paused: Arc::default(),
+            metrics,
+            logs: logs.clone(),
+        };
+        gateway.apply(config, material);
+        Ok(gateway)
     }
-    let is_paused = *phases.borrow() == Phase::Paused;
-    if is_paused {
-        let error = json!({ "error": "paused for maintenance" });
-        let retry = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
-        return (retry, answer(StatusCode::SERVICE_UNAVAILABLE, &error)).into_response();
+
+    /// Puts another config to work, from the next request of each connection on. What did not
+    /// change goes on: upstreams with what is known of them, connections, rate limits.
+    pub fn apply(&mut self, config: &Config, material: &Material) {
+        if config.workers.max(1) != self.workers.handles().len() {
+            self.logs
+                .record(Level::Warn, "gateway", "`workers` changes with the next start")
+                .value("workers", self.workers.handles().len())
+                .emit();
+        }
+        self.warn_of_files(material);
+        let snapshot = Snapshot::new(config, material, &self.snapshot, &self.metrics, &self.logs);
+        for settings in &config.listeners.data {
+            let site = snapshot.site(config, settings, material, &self.metrics);
+            self.tell_certificates(&settings.name, material);
+            match self.listening.get(&settings.name) {
+                Some(listening) => listening.exchange(site),
+                None => {
+                    let is_paused = Arc::clone(&self.is_paused);
+                    let new = Listening::new(&settings.name, site, is_paused, &self.metrics);
+                    self.listening.insert(Arc::clone(&settings.name), new);
+                }
+            }
+        }
+        for (pool, upstream) in self.snapshot.upstreams().difference(&snapshot.upstreams()) {
+            self.metrics.forget_upstream(pool, upstream);
+        }
+        self.snapshot = snapshot;
     }
-    next.run(request).await
+
+    /// Says what is no mistake in a file, but makes clients fail.
+    fn warn_of_files(&self, material: &Material) {
+        for Warning { file, what } in material.warnings(Timestamp::now()) {
+            self.logs
+                .record(Level::Warn, "gateway", "clients will fail because of a file")
+                .field("file", file.display())
+                .field("why", what)
+                .emit();
+        }
+    }
+
+    /// Tells in metrics when the certificates of a listener expire, of each file the first that does.
+    fn tell_certificates(&mut self, listener: &Arc<str>, material: &Material) {
+        let certificates = material.listener(listener).map(|loaded| loaded.certificates.as_slice());
+        let known: Vec<(Arc<str>, i64)> = certificates
+            .unwrap_or_default()
+            .iter()
+            .map(|info| (info.file.display().to_string().into(), info.not_after.as_second()))
+            .collect();
+        let told = self.certificates.entry(Arc::clone(listener)).or_default();
+        for file in std::mem::take(told) {
+            self.metrics.forget_certificate(listener, &file);
+        }
+        self.metrics.set_certificates(listener, &known);
+        *told = known.into_iter().map(|(file, _)| file).collect();
+    }
+
+    /// What answers the connections of a data listener of the config at work.
+    #[must_use]
+    pub fn answer(&self, listener: &Arc<str>) -> Option<Box<dyn listener::Answer>> {
+        let listening = Arc::clone(self.listening.get(listener)?);
+        Some(Box::new(Handing { workers: self.workers.clone(), listening }))
+    }
+
+    /// The pools at work, in the order of their names.
+    #[must_use]
+    pub fn pools(&self) -> Vec<Arc<Pool>> {
+        let pools: BTreeMap<_, _> = self.snapshot.pools.iter().collect();
+        pools.values().map(|pool| Arc::clone(&pool.pool)).collect()
+    }
+
+    /// What connections to the upstreams of a pool need, if that is TLS.
+    #[must_use]
+    pub fn client_tls(&self, pool: &str) -> Option<Arc<rustls::ClientConfig>> {
+        self.snapshot.pools.get(pool)?.tls.clone()
+    }
+
+    /// Refuses requests from now on, or takes them again.
+    pub fn pause(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Relaxed);
+    }
+
+    /// The event loops of the workers.
+    #[must_use]
+    pub fn event_loops(&self) -> &[Handle] {
+        self.workers.handles()
+    }
 }
 
-async fn identity() -> impl IntoResponse {
-    answer(StatusCode::OK, &json!({ "service": build_info::NAME, "version": build_info::VERSION }))
+/// Answers a request.
+async fn serve(request: Request<Incoming>, context: Rc<ConnectionContext>) -> Response<Answer> {
+    let mut exchange = Exchange::open(&request, context);
+    let site = Arc::clone(&exchange.site);
+    let (parts, body) = request.into_parts();
+    let (version, is_grpc) = (parts.version, reply::is_grpc(&parts.headers));
+    let (reply, meters) = match decide(&mut exchange, &site, &parts) {
+        Decision::Reply(reply, meters) => (Ok(*reply), meters),
+        Decision::Refuse(fault, meters) => (Err(fault), meters),
+        Decision::Act(found, path) => {
+            let meters = &found.route.meters;
+            (action::act(&mut exchange, &found, &path, parts, body).await, meters)
+        }
+    };
+    let mut reply = reply.unwrap_or_else(|fault| Reply::fault(fault, is_grpc));
+    if let Some(fault) = &reply.fault {
+        exchange.context.listening.refused.count(fault.reason());
+    }
+    if (reply.closes || exchange.context.is_leaving()) && version < Version::HTTP_2 {
+        reply.head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let status = reply.fault.as_ref().map_or(reply.head.status, Fault::status);
+    exchange.answered(status, meters);
+    Response::from_parts(reply.head, Answer::new(reply.content, exchange))
 }
 
-async fn not_found() -> impl IntoResponse {
-    answer(StatusCode::NOT_FOUND, &json!({ "error": "no route matches the path" }))
+/// What becomes of a request.
+enum Decision<'a> {
+    /// It is answered so, and counted there.
+    Reply(Box<Reply>, &'a RouteMeters),
+    /// It is refused, and counted there.
+    Refuse(Fault, &'a RouteMeters),
+    /// It is what its route says.
+    Act(Found<'a, Entry>, Path),
 }
 
-fn answer(code: StatusCode, body: &serde_json::Value) -> impl IntoResponse + use<> {
-    (code, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n"))
+/// The normal path of a request.
+enum Path {
+    /// The one that was sent.
+    Sent,
+    /// This.
+    Normal(String),
+}
+
+impl Path {
+    fn new(path: Cow<'_, str>) -> Self {
+        match path {
+            Cow::Borrowed(_sent) => Self::Sent,
+            Cow::Owned(path) => Self::Normal(path),
+        }
+    }
+
+    /// Its text.
+    fn text<'a>(&'a self, uri: &'a http::Uri) -> &'a str {
+        match self {
+            Self::Sent => uri.path(),
+            Self::Normal(path) => path,
+        }
+    }
+}
+
+/// Finds the route of a request, and whether it may take it.
+fn decide<'a>(exchange: &mut Exchange, site: &'a Site, parts: &Parts) -> Decision<'a> {
+    let head = match head::check(parts) {
+        Ok(head) => head,
+        Err(fault) => return Decision::Refuse(fault.into(), &site.unmatched),
+    };
+    exchange.host = match parts.headers.get(header::HOST) {
+        Some(host) => Some(host.clone()),
+        None => HeaderValue::from_str(head.authority).ok().filter(|host| !host.is_empty()),
+    };
+    let is_paused = exchange.context.listening.is_paused() && !exchange.context.is_own;
+    let path = match head.target {
+        Target::Path { path, query: _ } => path,
+        Target::Server if is_paused => return Decision::Refuse(Fault::Paused, &site.unmatched),
+        Target::Server => {
+            return Decision::Reply(Box::new(Reply::whole(present())), &site.unmatched);
+        }
+    };
+    let Some(table) = &site.table else {
+        return without_routes(site, &path, &parts.method, is_paused);
+    };
+    match table.find(&head.host, &path, &parts.method, &parts.headers) {
+        Ok(found) if is_paused => Decision::Refuse(Fault::Paused, &found.route.meters),
+        Ok(found) => match limits::refuse(exchange, &found.route.route, parts) {
+            Some(fault) => Decision::Refuse(fault, &found.route.meters),
+            None => Decision::Act(found, Path::new(path)),
+        },
+        Err(_miss) if is_paused => Decision::Refuse(Fault::Paused, &site.unmatched),
+        Err(Miss::NoRoute) => Decision::Refuse(Fault::NoRoute, &site.unmatched),
+        Err(Miss::Method(methods)) => Decision::Refuse(Fault::Method(methods), &site.unmatched),
+    }
+}
+
+/// What a service without routes does: it says who answers.
+fn without_routes<'a>(
+    site: &'a Site,
+    path: &str,
+    method: &Method,
+    is_paused: bool,
+) -> Decision<'a> {
+    let meters = if path == "/" { &site.root } else { &site.unmatched };
+    let is_read = *method == Method::GET || *method == Method::HEAD;
+    match path {
+        _ if is_paused => Decision::Refuse(Fault::Paused, meters),
+        "/" if is_read => Decision::Reply(Box::new(Reply::identity()), meters),
+        "/" => Decision::Refuse(Fault::Method(vec![Method::GET, Method::HEAD]), meters),
+        _ => Decision::Refuse(Fault::NoRoute, meters),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::body::{Body, to_bytes};
-    use prometheus_client::metrics::counter::Counter;
-    use tower::ServiceExt as _;
-
-    use super::*;
-    use crate::observe::exposition::Exposition;
-    use crate::observe::metrics::Metrics;
-
-    fn routes_in(phase: Phase, metrics: &Metrics) -> Router {
-        routes(&"data".into(), &metrics.http(), watch::Sender::new(phase).subscribe())
-    }
-
-    async fn ask(router: Router, method: &str, path: &str) -> (StatusCode, String) {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "x")
-            .body(Body::empty())
-            .unwrap();
-        let answer = router.oneshot(request).await.unwrap();
-        let code = answer.status();
-        let body = to_bytes(answer.into_body(), 1024).await.unwrap();
-        (code, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    #[tokio::test]
-    async fn the_root_says_who_answers() {
-        let router = routes_in(Phase::Serving, &Metrics::new(Counter::default()));
-        let expected =
-            format!("{{\"service\":\"edge-node\",\"version\":\"{}\"}}\n", build_info::VERSION);
-        assert_eq!(ask(router, "GET", "/").await, (StatusCode::OK, expected));
-    }
-
-    #[tokio::test]
-    async fn paths_without_a_route_are_not_found_and_share_one_label() {
-        let metrics = Metrics::new(Counter::default());
-        let router = routes_in(Phase::Serving, &metrics);
-        for path in ["/a", "/b/c"] {
-            let (code, body) = ask(router.clone(), "POST", path).await;
-            assert_eq!(code, StatusCode::NOT_FOUND);
-            assert_eq!(body, "{\"error\":\"no route matches the path\"}\n");
-        }
-        let line =
-            r#"http_requests_total{listener="data",route="unmatched",method="POST",code="404"} 2"#;
-        let text = metrics.expose(Exposition::Classic);
-        assert!(text.contains(line), "{text}");
-    }
-
-    #[tokio::test]
-    async fn a_request_without_a_host_is_refused() {
-        let router = routes_in(Phase::Serving, &Metrics::new(Counter::default()));
-        for path in ["/", "/nowhere"] {
-            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            let answer = router.clone().oneshot(request).await.unwrap();
-            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
-        }
-    }
-
-    #[tokio::test]
-    async fn while_paused_every_request_is_refused_with_a_time_to_come_back() {
-        let metrics = Metrics::new(Counter::default());
-        let router = routes_in(Phase::Paused, &metrics);
-        for path in ["/", "/nowhere"] {
-            let request = Request::builder().uri(path).header("host", "x").body(Body::empty());
-            let answer = router.clone().oneshot(request.unwrap()).await.unwrap();
-            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
-            assert_eq!(answer.headers()[header::RETRY_AFTER], "10", "{path}");
-        }
-        let line = r#"http_requests_total{listener="data",route="/",method="GET",code="503"} 1"#;
-        let text = metrics.expose(Exposition::Classic);
-        assert!(text.contains(line), "{text}");
-    }
-
-    #[tokio::test]
-    async fn only_a_paused_service_refuses() {
-        for phase in [Phase::Starting, Phase::Serving, Phase::Draining] {
-            let router = routes_in(phase, &Metrics::new(Counter::default()));
-            assert_eq!(ask(router, "GET", "/").await.0, StatusCode::OK, "{phase:?}");
-        }
-    }
-}
+mod tests;

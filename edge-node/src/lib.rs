@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod app;
 pub mod build_info;
+pub mod ca;
 pub mod cli;
 pub mod config;
 pub mod exit;
@@ -22,6 +23,8 @@ pub mod reload;
 mod report;
 pub mod service;
 mod start;
+pub mod tls;
+pub mod upstream;
 pub mod watchdog;
 #[cfg(windows)]
 mod win32;
@@ -40,11 +43,13 @@ use crate::app::App;
 use crate::cli::{Cli, Command, ServiceCommand};
 use crate::config::{Config, LoadError};
 use crate::exit::Exit;
+use crate::gateway::Material;
 use crate::host::{Ask, Asks, Herald, Host, Watchdog};
 use crate::listener::BindError;
 use crate::observe::event_log::{EventId, EventLog};
 use crate::observe::logs::{self, Level, Logs, Sink};
 use crate::phase::Event;
+use crate::tls::TlsError;
 
 /// How long the end of the process waits for log lines to be written.
 const LOG_PATIENCE: Duration = Duration::from_secs(1);
@@ -64,10 +69,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(Cli { command: Command::Health { target, timeout } }) => {
             health::health(&target, timeout)
         }
+        Ok(Cli { command: Command::Routes(arguments) }) => report::routes(&arguments),
         Ok(Cli { command: Command::Service(ServiceCommand::Run { name, config }) }) => {
             host::run(&config.unwrap_or_else(|| service::default_config(&name.name)), live)
         }
         Ok(Cli { command: Command::Service(command) }) => service::run(command),
+        Ok(Cli { command: Command::Ca(command) }) => ca::run(command, jiff::Timestamp::now()),
         Ok(Cli { command: Command::Version { format } }) => report::version(format),
         Err(error) => {
             // Nobody is left to tell where stdout and stderr are closed.
@@ -89,6 +96,9 @@ pub enum Failure {
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A certificate, a key or another file of TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Something the operating system refused.
     #[error("{what}: {source}")]
     System {
@@ -104,7 +114,7 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::LogFile(_) => Exit::Config,
+            Self::Config(_) | Self::LogFile(_) | Self::Tls(_) => Exit::Config,
             Self::Bind(_) => Exit::Bind,
             Self::System { .. } => Exit::Failed,
         }
@@ -114,7 +124,7 @@ impl Failure {
     #[must_use]
     pub fn event(&self) -> EventId {
         match self {
-            Self::Config(_) => EventId::ConfigRefused,
+            Self::Config(_) | Self::Tls(_) => EventId::ConfigRefused,
             Self::LogFile(_) => EventId::LogFileRefused,
             Self::Bind(_) => EventId::BindRefused,
             Self::System { .. } => EventId::Failed,
@@ -145,7 +155,8 @@ fn live(config: &Path, host: Host) -> Exit {
     exit
 }
 
-/// One thread serves everything: the requests of an edge host fit, and nothing is shared.
+/// The main thread holds everything together and answers the admin listener; requests of the world
+/// are served by the gateway's workers.
 fn load_and_serve(
     path: &Path,
     asks: Asks,
@@ -167,14 +178,14 @@ fn load_and_serve(
         let Some(loaded) = start::unless_stopped(load, &mut asks, herald).await else {
             return Ok(Exit::Clean);
         };
-        let (config, sink) = loaded.map_err(|panicked| Failure::System {
+        let (config, material, sink) = loaded.map_err(|panicked| Failure::System {
             what: "config cannot be loaded",
             source: panicked.into(),
         })??;
         let (logs, writer) = logs::start(config.log.level, sink)
             .map_err(Failure::system("log writer thread cannot be started"))?;
         let logs = logs.with_events(events.cloned());
-        let result = log_and_serve(&path, &config, &logs, asks, herald, watchdog).await;
+        let result = log_and_serve(&path, &config, &material, &logs, asks, herald, watchdog).await;
         writer.close(LOG_PATIENCE);
         result
     });
@@ -184,15 +195,17 @@ fn load_and_serve(
 }
 
 /// What may block on a slow disk or an odd file, so it is done beside the event loop.
-fn load(path: &Path) -> Result<(Config, Box<dyn Sink>), Failure> {
+fn load(path: &Path) -> Result<(Config, Material, Box<dyn Sink>), Failure> {
     let config = config::load(path)?;
+    let material = Material::read(&config, &Material::default())?;
     let sink = logs::open(&config.log)?;
-    Ok((config, sink))
+    Ok((config, material, sink))
 }
 
 async fn log_and_serve(
     path: &Path,
     config: &Config,
+    material: &Material,
     logs: &Logs,
     asks: mpsc::Receiver<Ask>,
     herald: &mut Herald,
@@ -204,9 +217,9 @@ async fn log_and_serve(
         .field("commit", build_info::COMMIT)
         .field("config", path.display())
         .emit();
-    let result = match App::build(path, config, herald.watch(), logs) {
+    let result = match App::build(path, config, material, herald.watch(), logs) {
         Ok(app) => Ok(app.run(asks, herald, watchdog).await),
-        Err(error) => Err(Failure::from(error)),
+        Err(failure) => Err(failure),
     };
     match &result {
         Ok(exit) => logs.event(exit.event(), "app", "stopped").field("exit", exit.meaning()),

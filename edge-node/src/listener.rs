@@ -1,44 +1,36 @@
 //! A listener: bound before the service is ready, served with limits, drained when it stops.
 //!
-//! The same for every listener of the service; what is answered is the router it is given.
+//! The same for every listener of the service; who answers the connections is what it is given:
+//! `routed` does it with a router on the same event loop, the gateway on its workers.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::RouterIntoService;
-use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use self::paced::Paced;
 use self::shortage::{Reaction, Shortage};
 use self::slots::Slot;
 use crate::config::Listener as Settings;
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::{HttpMetrics, Raised};
-use crate::probe::{Own, SelfProbe};
+use crate::probe::Own;
 use crate::watchdog::Target;
 
-mod paced;
+mod departure;
+pub mod paced;
+pub mod routed;
 mod shortage;
 mod slots;
 
+pub use departure::{Departure, Stage};
 pub use slots::Slots;
 
 /// Connections the kernel holds for us while all slots are taken.
@@ -160,80 +152,89 @@ impl Bound {
         self.address
     }
 
-    /// Answers connections with the router from now on; `own` tells which of them is this
-    /// process asking itself.
+    /// Hands connections to `answer` from now on; `own` tells which of them is this process asking
+    /// itself.
     #[must_use]
-    pub fn serve(self, router: Router, metrics: &HttpMetrics, own: &Own, logs: &Logs) -> Serving {
+    pub fn serve(
+        self,
+        answer: Box<dyn Answer>,
+        metrics: &HttpMetrics,
+        own: &Own,
+        logs: &Logs,
+    ) -> Serving {
         let Self { name, address, listener, settings } = self;
         let slots = Slots::new(settings.connections_max);
-        let is_leaving = Arc::new(AtomicBool::new(false));
-        let (limits, settings) = watch::channel(settings);
+        let departure = Arc::new(Departure::default());
         let (stop, stopped) = oneshot::channel();
         let acceptor = Acceptor {
-            settings,
-            routes: router.into_service(),
+            answer,
             slots: Arc::clone(&slots),
-            is_leaving: Arc::clone(&is_leaving),
+            departure: Arc::clone(&departure),
             own: own.clone(),
             open: metrics.connections(&name),
             cap_reached: metrics.connection_cap_reached(&name),
             cap_warned: None,
             shortage: Shortage::default(),
-            graceful: GracefulShutdown::new(),
-            name,
+            name: Arc::clone(&name),
             logs: logs.clone(),
         };
         let accepting = tokio::spawn(acceptor.run(listener, stopped));
-        Serving { address, limits, is_leaving, stop, accepting, slots }
+        Serving { name, address, departure, stop, accepting, slots }
     }
 }
 
-/// HTTP/1.1 with the listener's limits.
-fn http(settings: &Settings) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        // Runs from the first wait for a head, so it ends idle connections as well.
-        .header_read_timeout(settings.header_read_timeout)
-        .max_header_size(settings.header_bytes_max)
-        // What a connection may hold of what its peer sent; hyper refuses less than 8 KiB.
-        .max_buf_size(settings.header_bytes_max);
-    http
+/// Answers the connections that a listener takes.
+pub trait Answer: Send + Sync {
+    /// Answers one, elsewhere: the listener waits for it.
+    fn answer(&self, taken: Taken);
+}
+
+/// A connection that a listener took.
+pub struct Taken {
+    /// The connection, on the event loop of the listener.
+    pub stream: TcpStream,
+    /// Who is at its other end.
+    pub peer: SocketAddr,
+    /// True if that is this process, asking itself.
+    pub is_own: bool,
+    /// What it holds of the listener.
+    pub seat: Seat,
+}
+
+/// What a connection holds of its listener, to be dropped with it.
+pub struct Seat {
+    /// How the listener goes away, which the connection must follow.
+    pub departure: Arc<Departure>,
+    _open: Option<Raised>,
+    _slot: Slot,
 }
 
 /// Takes connections and answers them.
 struct Acceptor {
-    settings: watch::Receiver<Settings>,
-    routes: RouterIntoService<Incoming>,
+    answer: Box<dyn Answer>,
     slots: Arc<Slots>,
-    is_leaving: Arc<AtomicBool>,
+    departure: Arc<Departure>,
     own: Own,
     open: Gauge,
     cap_reached: Counter,
     cap_warned: Option<Instant>,
     shortage: Shortage,
-    graceful: GracefulShutdown,
     name: Arc<str>,
     logs: Logs,
 }
 
 impl Acceptor {
-    /// Accepts until stopped, then closes the listening socket; gives back what drains the
-    /// connections taken.
-    async fn run(
-        mut self,
-        listener: TcpListener,
-        stopped: oneshot::Receiver<()>,
-    ) -> GracefulShutdown {
+    /// Accepts until stopped, then closes the listening socket.
+    async fn run(mut self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
         let mut stopped = pin!(stopped);
         loop {
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
-                (stream, peer, slot) = self.next(&listener) => self.answer(stream, peer, slot),
+                (stream, peer, slot) = self.next(&listener) => self.hand_over(stream, peer, slot),
             }
         }
         self.take_the_rest(listener).await;
-        self.graceful
     }
 
     /// Answers the connections that the kernel has taken for us already: their clients believe
@@ -246,7 +247,7 @@ impl Acceptor {
             let Ok((stream, peer)) = listener.accept() else { return };
             let Ok(()) = stream.set_nonblocking(true) else { continue };
             if let Ok(stream) = TcpStream::from_std(stream) {
-                self.answer(stream, peer, slot);
+                self.hand_over(stream, peer, slot);
             }
         }
     }
@@ -309,57 +310,27 @@ impl Acceptor {
             .emit();
     }
 
-    /// Answers a connection in a task of its own.
-    fn answer(&self, stream: TcpStream, peer: SocketAddr, slot: Slot) {
+    fn hand_over(&self, stream: TcpStream, peer: SocketAddr, slot: Slot) {
         // Without it an answer may wait for the peer's acknowledgment; a socket that refuses
         // still works.
         let _ = stream.set_nodelay(true);
-        let (http, write_timeout) = {
-            let settings = self.settings.borrow();
-            (http(&settings), settings.write_timeout)
-        };
-        let (routes, is_leaving) =
-            (TowerToHyperService::new(self.routes.clone()), Arc::clone(&self.is_leaving));
         let is_own = self.own.is(peer);
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            if is_own {
-                request.extensions_mut().insert(SelfProbe);
-            }
-            let (answer, is_leaving) = (routes.call(request), Arc::clone(&is_leaving));
-            async move {
-                let mut response = answer.await?;
-                if is_leaving.load(Ordering::Relaxed) {
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(CONNECTION, close);
-                }
-                Ok::<_, Infallible>(response)
-            }
-        });
-        let io = TokioIo::new(Paced::new(stream, write_timeout));
-        let watched = self.graceful.watch(http.serve_connection(io, service));
-        let open = (!is_own).then(|| Raised::new(self.open.clone()));
-        let (logs, name) = (self.logs.clone(), Arc::clone(&self.name));
-        tokio::spawn(async move {
-            let ended: Result<(), hyper::Error> = watched.await;
-            if let Err(error) = ended {
-                // What a peer does wrong is no news for operators: it can be sent at will.
-                logs.record(Level::Debug, "listener", "connection ended by an error")
-                    .field("listener", name)
-                    .field("error", error)
-                    .emit();
-            }
-            drop((slot, open));
-        });
+        let seat = Seat {
+            departure: Arc::clone(&self.departure),
+            _open: (!is_own).then(|| Raised::new(self.open.clone())),
+            _slot: slot,
+        };
+        self.answer.answer(Taken { stream, peer, is_own, seat });
     }
 }
 
 /// A listener at work.
 pub struct Serving {
+    name: Arc<str>,
     address: SocketAddr,
-    limits: watch::Sender<Settings>,
-    is_leaving: Arc<AtomicBool>,
+    departure: Arc<Departure>,
     stop: oneshot::Sender<()>,
-    accepting: JoinHandle<GracefulShutdown>,
+    accepting: JoinHandle<()>,
     slots: Arc<Slots>,
 }
 
@@ -368,6 +339,12 @@ pub struct Serving {
 pub struct Cut(pub usize);
 
 impl Serving {
+    /// The listener's name in the config.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     /// The address bound.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -376,20 +353,20 @@ impl Serving {
 
     /// What a self-probe of this listener needs; `request` is a method and a target.
     #[must_use]
-    pub fn target(&self, listener: &'static str, request: &'static str) -> Target {
-        Target { listener, address: self.address, request, slots: Arc::clone(&self.slots) }
+    pub fn target(&self, request: &'static str) -> Target {
+        let (listener, slots) = (Arc::clone(&self.name), Arc::clone(&self.slots));
+        Target { listener, address: self.address, request, slots }
     }
 
-    /// Sets the limits of connections that come from now on; the address stays.
-    pub fn limit(&self, settings: Settings) {
-        self.slots.resize(settings.connections_max);
-        self.limits.send_replace(settings);
+    /// Sets how many connections there may be at a time; those there are stay.
+    pub fn resize(&self, connections_max: usize) {
+        self.slots.resize(connections_max);
     }
 
     /// From now on each answer closes its connection, so that clients which stay busy leave by
     /// themselves, without a request being lost.
     pub fn leave(&self) {
-        self.is_leaving.store(true, Ordering::Relaxed);
+        self.departure.leave();
     }
 
     /// Stops accepting, after `last_call` ends idle connections, and lets requests in flight
@@ -400,22 +377,24 @@ impl Serving {
     /// which HTTP/1.1 cannot avoid; `last_call` is the time for clients to send it or to leave.
     ///
     /// # Errors
-    /// When connections are still open after that.
+    /// When connections are still open after that; they are cut.
     pub async fn drain(self, last_call: Duration, timeout: Duration) -> Result<(), Cut> {
         self.leave();
-        let Self { address: _, limits: _limits, is_leaving: _, stop, mut accepting, slots } = self;
+        let Self { name: _, address: _, departure, stop, mut accepting, slots } = self;
         let _ = stop.send(());
         let drained = async {
-            // The task can only fail by a panic, which leaves nothing to drain.
-            if let Ok(graceful) = (&mut accepting).await {
-                let _ = tokio::time::timeout(last_call, slots.until_unused()).await;
-                graceful.shutdown().await;
-            }
+            // The task can only fail by a panic, which leaves nothing to wait for.
+            let _ = (&mut accepting).await;
+            let _ = tokio::time::timeout(last_call, slots.until_unused()).await;
+            departure.end_idle();
+            slots.until_unused().await;
         };
         let drained = tokio::time::timeout(last_call + timeout, drained).await;
         // It may still wait for a slot, with the listening socket open.
         accepting.abort();
-        drained.map_err(|_elapsed| Cut(slots.used()))
+        let cut = drained.map_err(|_elapsed| Cut(slots.used()));
+        departure.cut();
+        cut
     }
 }
 

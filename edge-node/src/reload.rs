@@ -1,21 +1,25 @@
 //! Reading the config again: what changes from one config to the next, and what came of it. Pure;
 //! `app/running.rs` does it.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::Failure;
-use crate::config::{Config, Listener, Log};
+use crate::config::{Config, DataListener, Listener, Log};
 use crate::observe::logs::{self, OpenError, Sink};
 
 /// What a reload does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What happens to the data listener.
-    pub data: Place,
+    /// What happens to the data listeners of the new config, in its order.
+    pub data: Vec<Place>,
+    /// The data listeners that are no more.
+    pub removed: Vec<Arc<str>>,
     /// What happens to the admin listener.
     pub admin: Place,
     /// The tables that differ.
-    pub changed: Vec<&'static str>,
+    pub changed: Vec<String>,
 }
 
 /// Where a listener is to be.
@@ -23,28 +27,58 @@ pub struct Plan {
 pub enum Place {
     /// Where it is: it is not bound again, new connections get the new limits.
     Stays,
-    /// At another address: bound there, and the old one drains.
+    /// At another address: bound there, and the old one, if there is one, drains.
     Moves,
 }
 
 /// What is needed to get from one config to the other.
 #[must_use]
 pub fn plan(old: &Config, new: &Config) -> Plan {
+    let (old_data, new_data) = (&old.listeners.data, &new.listeners.data);
+    let was = |name: &Arc<str>| old_data.iter().find(|old| old.name == *name);
+    let moves = |new: &DataListener| {
+        was(&new.name).map_or(Place::Moves, |old| place(&old.listener, &new.listener))
+    };
+    let is_gone = |old: &&DataListener| !new_data.iter().any(|new| new.name == old.name);
+    Plan {
+        data: new_data.iter().map(moves).collect(),
+        removed: old_data.iter().filter(is_gone).map(|old| Arc::clone(&old.name)).collect(),
+        admin: place(&old.listeners.admin, &new.listeners.admin),
+        changed: changed(old, new),
+    }
+}
+
+/// The tables that differ, in the order in which the config has them.
+fn changed(old: &Config, new: &Config) -> Vec<String> {
     let mut changed = Vec::new();
-    let mut note = |name, is_changed: bool| {
+    let mut note = |name: &str, is_changed: bool| {
         if is_changed {
-            changed.push(name);
+            changed.push(name.to_owned());
         }
     };
-    note("listeners.data", old.listeners.data != new.listeners.data);
+    note("workers", old.workers != new.workers);
+    let (old_data, new_data) = (&old.listeners.data, &new.listeners.data);
+    for name in differing(old_data, new_data, |listener| &listener.name) {
+        note(&format!("listeners.{name}"), true);
+    }
     note("listeners.admin", old.listeners.admin != new.listeners.admin);
+    for name in differing(&old.routes, &new.routes, |route| &route.name) {
+        note(&format!("routes.{name}"), true);
+    }
+    for name in differing(&old.pools, &new.pools, |pool| &pool.name) {
+        note(&format!("pools.{name}"), true);
+    }
     note("shutdown", old.shutdown != new.shutdown);
     note("log", old.log != new.log);
-    Plan {
-        data: place(&old.listeners.data, &new.listeners.data),
-        admin: place(&old.listeners.admin, &new.listeners.admin),
-        changed,
-    }
+    changed
+}
+
+/// The names of what is in one only, or not the same in both; first the new ones.
+fn differing<T: PartialEq>(old: &[T], new: &[T], name: impl Fn(&T) -> &Arc<str>) -> Vec<Arc<str>> {
+    let is_same = |new: &&T| !old.contains(new);
+    let is_gone = |old: &&T| !new.iter().any(|new| name(new) == name(old));
+    let differing = new.iter().filter(is_same).chain(old.iter().filter(is_gone));
+    differing.map(|one| Arc::clone(name(one))).collect()
 }
 
 /// What takes log lines from now on, opened; none where they go on where they go. A file that is
@@ -66,7 +100,7 @@ fn place(old: &Listener, new: &Listener) -> Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The tables that differed.
-    pub changed: Vec<&'static str>,
+    pub changed: Vec<String>,
 }
 
 /// What came of a reload; on a failure nothing was changed.
@@ -96,16 +130,17 @@ mod tests {
     #[test]
     fn the_same_config_changes_nothing() {
         let plan = check("log.level = 'warn'", "log.level = 'warn'");
-        assert_eq!((plan.data, plan.admin), (Place::Stays, Place::Stays));
-        assert!(plan.changed.is_empty(), "{plan:?}");
+        assert_eq!((plan.data, plan.admin), (vec![Place::Stays], Place::Stays));
+        assert!(plan.changed.is_empty() && plan.removed.is_empty(), "{:?}", plan.changed);
     }
 
     #[test]
     fn only_a_changed_address_moves_a_listener() {
         let limits = check("", "listeners.data.connections-max = 1");
-        assert_eq!((limits.data, limits.changed), (Place::Stays, vec!["listeners.data"]));
+        assert_eq!(limits.data, [Place::Stays]);
+        assert_eq!(limits.changed, ["listeners.data"]);
         let port = check("", "listeners.data.port = 9000");
-        assert_eq!((port.data, port.admin), (Place::Moves, Place::Stays));
+        assert_eq!((port.data, port.admin), (vec![Place::Moves], Place::Stays));
         let any = check("listeners.admin.port = 0", "listeners.admin.port = 0");
         assert_eq!(any.admin, Place::Stays);
     }

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::build_info;
-use crate::cli::Format;
+use crate::cli::{Format, RoutesArgs};
 use crate::config::{self, LoadError};
 use crate::exit::Exit;
+use crate::gateway::explain;
 use crate::observe::logs::{Level, journal};
 
 /// `edge-node version`.
@@ -42,6 +43,45 @@ pub fn check(path: &Path, format: Format) -> Exit {
     exit
 }
 
+/// `edge-node routes`.
+pub fn routes(arguments: &RoutesArgs) -> Exit {
+    let question = match arguments.question() {
+        Ok(question) => question,
+        Err(odd) => return usage(&odd),
+    };
+    let config = match config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => {
+            if arguments.format == Format::Json {
+                say_json(&verdict(&arguments.config, diagnostics(&error)));
+            } else {
+                failure(&error.into());
+            }
+            return Exit::Config;
+        }
+    };
+    let told = match question {
+        Some(question) => {
+            explain::explain(&config, &question).map(|told| (told.to_string(), json!(told)))
+        }
+        None => explain::listings(&config, arguments.listener.as_deref()).map(|told| {
+            let texts: Vec<_> = told.iter().map(ToString::to_string).collect();
+            (texts.join("\n"), json!({ "listeners": told }))
+        }),
+    };
+    match (told, arguments.format) {
+        (Ok((text, _)), Format::Text) => say(&text),
+        (Ok((_, json)), Format::Json) => say_json(&json),
+        (Err(error), _) => return usage(&error.to_string()),
+    }
+    Exit::Clean
+}
+
+fn usage(what: &str) -> Exit {
+    tell_person(&format!("error: {what}\n"));
+    Exit::Usage
+}
+
 /// What is said of a config file as JSON.
 pub fn verdict(path: &Path, diagnostics: Value) -> Value {
     let is_fine = diagnostics.as_array().is_some_and(Vec::is_empty);
@@ -67,7 +107,7 @@ pub fn failure_json(failure: &Failure) -> Value {
         Failure::Bind(error) => json!([{
             "severity": "error", "message": error.to_string(), "help": error.help(),
         }]),
-        Failure::LogFile(_) | Failure::System { .. } => {
+        Failure::LogFile(_) | Failure::Tls(_) | Failure::System { .. } => {
             json!([{ "severity": "error", "message": failure.to_string() }])
         }
     }
@@ -83,7 +123,10 @@ pub fn failure_text(failure: &Failure, is_colored: bool) -> String {
     match failure {
         Failure::Config(LoadError::Mistakes(report)) => report.render(is_colored),
         Failure::Bind(error) => format!("error: {error}\n  help: {}\n", error.help()),
-        Failure::Config(LoadError::Read { .. }) | Failure::LogFile(_) | Failure::System { .. } => {
+        Failure::Config(LoadError::Read { .. })
+        | Failure::LogFile(_)
+        | Failure::Tls(_)
+        | Failure::System { .. } => {
             format!("error: {failure}\n")
         }
     }

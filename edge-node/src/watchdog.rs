@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -25,7 +25,7 @@ use crate::probe::{self, Fault, Own};
 #[derive(Clone)]
 pub struct Target {
     /// Its name in the config.
-    pub listener: &'static str,
+    pub listener: Arc<str>,
     /// The address bound.
     pub address: SocketAddr,
     /// Method and target of the request.
@@ -36,8 +36,8 @@ pub struct Target {
 
 /// What a self-probe stands on.
 pub struct Probed {
-    /// The event loop.
-    pub events: Handle,
+    /// The event loops: the main one and those of the workers.
+    pub events: Vec<Handle>,
     /// The listeners, as they are at the moment.
     pub targets: watch::Receiver<Vec<Target>>,
     /// Where the probe notes which connection is its own.
@@ -115,14 +115,31 @@ impl Probed {
         Ok(())
     }
 
-    /// Lets the event loop do something.
+    /// Lets each event loop do something.
     fn turn(&self, timeout: Duration) -> Result<(), String> {
-        let (turned, turn) = mpsc::sync_channel(1);
-        self.events.spawn(async move {
-            // Nobody waits any more if it took too long.
-            let _ = turned.try_send(());
-        });
-        turn.recv_timeout(timeout).map_err(|_elapsed| "the event loop does not turn".to_owned())
+        let (turned, turns) = mpsc::sync_channel(self.events.len());
+        for (index, events) in self.events.iter().enumerate() {
+            let turned = turned.clone();
+            events.spawn(async move {
+                // Nobody waits any more if it took too long.
+                let _ = turned.try_send(index);
+            });
+        }
+        drop(turned);
+        let deadline = Instant::now() + timeout;
+        let mut stuck: Vec<_> = (0..self.events.len()).collect();
+        while let [first, ..] = stuck[..] {
+            match turns.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(turned) => stuck.retain(|index| *index != turned),
+                Err(_elapsed) if first == 0 => {
+                    return Err("the event loop does not turn".to_owned());
+                }
+                Err(_elapsed) => {
+                    return Err(format!("the event loop of worker {} does not turn", first - 1));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn still_has(&self, address: SocketAddr) -> bool {
@@ -132,12 +149,11 @@ impl Probed {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use axum::Router;
     use prometheus_client::metrics::counter::Counter;
 
     use super::*;
+    use crate::listener::routed::Routed;
     use crate::listener::{self, Serving};
     use crate::observe::exposition::Exposition;
     use crate::observe::logs::tests::heard;
@@ -166,13 +182,15 @@ mod tests {
         let own = Own::default();
         let serving = {
             let _inside = runtime.enter();
-            let bound = listener::bind("data", &config.listeners.data).unwrap();
-            bound.serve(Router::new(), &metrics.http(), &own, &heard().0)
+            let bound = listener::bind("data", &config.listeners.data[0].listener).unwrap();
+            let (_, limits) = watch::channel(config.listeners.data[0].listener.clone());
+            let routed = Routed::new(bound.name(), Router::new(), limits, &heard().0);
+            bound.serve(routed, &metrics.http(), &own, &heard().0)
         };
         thread::spawn(move || runtime.block_on(ended));
-        let target = serving.target("data", "OPTIONS *");
+        let target = serving.target("OPTIONS *");
         let targets = watch::Sender::new(vec![target]).subscribe();
-        Rig { probed: Probed { events, targets, own }, serving, metrics, _end: end }
+        Rig { probed: Probed { events: vec![events], targets, own }, serving, metrics, _end: end }
     }
 
     #[test]
@@ -188,7 +206,7 @@ mod tests {
     fn an_event_loop_that_is_blocked_is_found() {
         let rig = rig("");
         let (unblock, blocked) = mpsc::channel::<()>();
-        rig.probed.events.spawn(async move {
+        rig.probed.events[0].spawn(async move {
             let _ = blocked.recv();
         });
         let fault = rig.probed.probe(Duration::from_millis(50)).unwrap_err();
@@ -198,11 +216,26 @@ mod tests {
     }
 
     #[test]
+    fn of_several_event_loops_the_one_that_is_blocked_is_named() {
+        let (mut main, worker) = (rig(""), rig(""));
+        main.probed.events.extend(worker.probed.events.clone());
+        main.probed.probe(SOON).unwrap();
+        let (unblock, blocked) = mpsc::channel::<()>();
+        main.probed.events[1].spawn(async move {
+            let _ = blocked.recv();
+        });
+        let fault = main.probed.probe(Duration::from_millis(50)).unwrap_err();
+        assert_eq!(fault, "the event loop of worker 0 does not turn");
+        drop(unblock);
+        main.probed.probe(SOON).unwrap();
+    }
+
+    #[test]
     fn a_listener_that_does_not_answer_is_named() {
         let rig = rig("");
         let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = deaf.local_addr().unwrap();
-        let targets = vec![Target { address, ..rig.serving.target("data", "OPTIONS *") }];
+        let targets = vec![Target { address, ..rig.serving.target("OPTIONS *") }];
         let probed = Probed { targets: watch::Sender::new(targets).subscribe(), ..rig.probed };
         let fault = probed.probe(Duration::from_millis(50)).unwrap_err();
         assert_eq!(fault, format!("listener `data` at {address}: no answer: timed out"));
@@ -213,7 +246,7 @@ mod tests {
         let rig = rig("");
         // Reserved for documentation, so no machine has it.
         let address = "192.0.2.1:80".parse().unwrap();
-        let targets = vec![Target { address, ..rig.serving.target("data", "OPTIONS *") }];
+        let targets = vec![Target { address, ..rig.serving.target("OPTIONS *") }];
         let probed = Probed { targets: watch::Sender::new(targets).subscribe(), ..rig.probed };
         probed.probe(SOON).unwrap();
     }
@@ -221,7 +254,7 @@ mod tests {
     #[test]
     fn a_listener_of_which_every_slot_is_taken_is_busy_and_not_dead() {
         let rig = rig("connections-max = 1");
-        let target = rig.serving.target("data", "OPTIONS *");
+        let target = rig.serving.target("OPTIONS *");
         let _client = std::net::TcpStream::connect(target.address).unwrap();
         let deadline = Instant::now() + SOON;
         while !target.slots.are_taken() {
@@ -243,7 +276,7 @@ mod tests {
             }),
         };
         let (logs, lines) = heard();
-        let events = rig.probed.events.clone();
+        let events = rig.probed.events[0].clone();
         let probing = start(watchdog, rig.probed, logs).unwrap();
         let first = tellings.recv_timeout(SOON).unwrap();
         let second = tellings.recv_timeout(SOON).unwrap();

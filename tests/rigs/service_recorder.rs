@@ -4,13 +4,16 @@
 //! `watch NAME` writes the status of a service whenever it changes, until it has been running and is stopped, or was
 //! stopped with another exit code; `start NAME` and `control NAME CODE` ask for something; `attempt NAME` starts it and
 //! writes with which status and after how many milliseconds it stopped; `cycle NAME TIMES` starts and stops it so
-//! often; `toggle NAME TIMES` pauses, continues and reloads it so often.
+//! often; `toggle NAME TIMES` pauses, continues and reloads it so often; `deliver NAME CODE` gives it a control in the
+//! manager's place and writes what its handler answers.
 //!
 //! A status is a line: state, checkpoint, wait hint, exit code, service's exit code, controls accepted; source:
 //! `SERVICE_STATUS`.
 
 #![no_std]
 #![no_main]
+
+mod control_pipe;
 
 use core::fmt::Write;
 
@@ -54,7 +57,13 @@ unsafe extern "system" {
 unsafe extern "system" {
     fn GetCommandLineA() -> *const u8;
     fn GetStdHandle(which: u32) -> Handle;
-    fn WriteFile(file: Handle, bytes: *const u8, length: u32, written: *mut u32, over: Handle) -> i32;
+    fn WriteFile(
+        file: Handle,
+        bytes: *const u8,
+        length: u32,
+        written: *mut u32,
+        over: Handle,
+    ) -> i32;
     fn GetLastError() -> u32;
     fn GetTickCount() -> u32;
     fn Sleep(milliseconds: u32);
@@ -105,7 +114,13 @@ fn say(text: core::fmt::Arguments<'_>) {
     // SAFETY: the bytes and the place written to live over the call.
     unsafe {
         let stdout = GetStdHandle(-11_i32 as u32);
-        WriteFile(stdout, line.bytes.as_ptr(), line.length as u32, &mut written, core::ptr::null_mut());
+        WriteFile(
+            stdout,
+            line.bytes.as_ptr(),
+            line.length as u32,
+            &mut written,
+            core::ptr::null_mut(),
+        );
     }
 }
 
@@ -246,6 +261,7 @@ extern "C" fn mainCRTStartup() -> ! {
         "start" => service.start(),
         "attempt" => service.attempt(),
         "control" => service.control(number),
+        "deliver" => say(format_args!("{}", control_pipe::deliver(service.0, name, number))),
         "cycle" => {
             for _ in 0..number {
                 service.start();

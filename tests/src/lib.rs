@@ -9,25 +9,37 @@
 #![expect(clippy::unwrap_used, reason = "a rig is part of a test, which fails by panicking")]
 
 pub mod cache;
+pub mod certificates;
 pub mod code_signing;
 pub mod declared;
 pub mod disk;
+pub mod expressions;
+pub mod frames;
+#[cfg(unix)]
+pub mod gateway;
 pub mod http;
+pub mod keep_alive;
 pub mod load;
+pub mod message;
 pub mod metrics;
 pub mod network;
 #[cfg(unix)]
 pub mod node;
+pub mod openssl;
 pub mod package_signing;
 pub mod podman;
 pub mod process;
 pub mod prometheus;
+pub mod raw;
+pub mod recorder;
 pub mod release;
 pub mod schema;
 pub mod strace;
 #[cfg(unix)]
 pub mod systemd;
 pub mod tools;
+pub mod traffic;
+pub mod upstream;
 pub mod wait;
 pub mod wine;
 pub mod workspace;

@@ -56,6 +56,11 @@ impl Node {
         line.expect("the listener is logged")["address"].as_str().unwrap().parse().unwrap()
     }
 
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.program.id()
+    }
+
     /// The first log line with this message.
     pub fn logged(&self, message: &str) -> Option<Value> {
         self.lines().into_iter().find(|line| line["message"] == message)

@@ -72,6 +72,19 @@ impl<'network> Prometheus<'network> {
     }
 }
 
+/// Has promtool judge what a scrape was answered (`promtool check metrics`). Needs `promtool` and `sh`.
+///
+/// # Panics
+/// When it does not end.
+#[track_caller]
+pub fn check_metrics(text: &str) -> Finished {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "promtool check metrics <\"$0\""]).arg(file.path());
+    process::run(&mut command, Duration::from_secs(60))
+}
+
 /// Runs promtool. Needs `promtool`.
 ///
 /// # Panics

@@ -16,6 +16,10 @@ pub enum Need {
     Root,
     /// The standard library of a compilation target, as `rustup target add` installs it.
     Target(&'static str),
+    /// musl's C headers, where a distribution lays them.
+    MuslHeaders,
+    /// A module of Python 3.
+    Module(&'static str),
 }
 
 /// Ends the test early when one of the needs is not met: `needs!(Tool("wine"), Root)`.
@@ -67,8 +71,14 @@ fn missing(need: Need) -> Option<String> {
     match need {
         Need::Tool(name) => find(name).is_none().then(|| name.to_owned()),
         Need::Root => (!is_root()).then(|| "to be root".to_owned()),
+        Need::Module(module) => (!has_module(module)).then(|| format!("Python's module {module}")),
         Need::Target(target) => {
             (!has_target(target)).then(|| format!("the rustup target {target}"))
+        }
+        Need::MuslHeaders => {
+            let places = ["/usr/include/x86_64-linux-musl", "/usr/x86_64-linux-musl/include"];
+            let is_there = places.iter().any(|place| Path::new(place).is_dir());
+            (!is_there).then(|| "musl's C headers".to_owned())
         }
     }
 }
@@ -87,6 +97,12 @@ fn is_root() -> bool {
 
 fn has_target(target: &str) -> bool {
     sysroot().is_some_and(|root| root.join("lib/rustlib").join(target).join("lib").is_dir())
+}
+
+fn has_module(module: &str) -> bool {
+    let import = format!("import {module}");
+    let output = std::process::Command::new("python3").args(["-c", &import]).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 /// Where the toolchain of this workspace is installed.

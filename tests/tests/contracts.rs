@@ -5,7 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "real programs are what is tested")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,8 +19,6 @@ use tests::{declared, http, metrics, process};
 use toml::Table;
 
 const LIMIT: Duration = Duration::from_secs(300);
-/// Comes with TLS; its alert waits for it.
-const NOT_YET_MEASURED: &str = "tls_cert_not_after_timestamp_seconds";
 
 /// All rendered texts, in a folder.
 fn rendered() -> &'static Path {
@@ -115,26 +112,6 @@ fn the_service_has_time_to_drain_before_it_is_killed() {
     }
 }
 
-/// The metrics that a rule file selects: the words before a brace, as every selector names the job in braces.
-fn selected_metrics(rules: &str) -> BTreeSet<String> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-    let names = rules.split('{').filter_map(|before| before.rsplit(|c| !is_name(c)).next());
-    // `{{` of an annotation has no word before it.
-    names.filter(|name| !name.is_empty() && *name != "up").map(str::to_owned).collect()
-}
-
-#[test]
-fn every_metric_that_an_alert_asks_for_is_measured() {
-    let rules = text(&format!("prometheus/rules/{}.rules.yml", declared::product()));
-    let asked = selected_metrics(&rules);
-    assert!(asked.len() >= 3, "{asked:?}");
-
-    let measured: BTreeSet<String> = scraped().into_iter().map(|sample| sample.name).collect();
-    for name in asked.iter().filter(|name| *name != NOT_YET_MEASURED) {
-        assert!(measured.contains(name), "{name} is not measured: {measured:?}");
-    }
-}
-
 /// What a running service answers Prometheus after one request to its data listener.
 fn scraped() -> Vec<metrics::Sample> {
     let folder = tempfile::tempdir().unwrap();
@@ -151,47 +128,6 @@ fn scraped() -> Vec<metrics::Sample> {
     let page = http::get(node.address("admin"), path).unwrap();
     assert!(node.stop().success());
     metrics::parse(&page.body).unwrap()
-}
-
-/// Each selector of the rules: the metric with the labels it matches, `job` aside, which Prometheus adds.
-fn selected_labels(rules: &str) -> BTreeSet<(String, String)> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-    let mut selected = BTreeSet::new();
-    let mut rest = rules;
-    while let Some((before, after)) = rest.split_once('{') {
-        let metric = before.rsplit(|c| !is_name(c)).next().unwrap();
-        rest = after;
-        if metric.is_empty() {
-            continue;
-        }
-        let matchers = after.split_once('}').unwrap().0;
-        for matcher in matchers.split(',') {
-            let label: String = matcher.trim().chars().take_while(|c| is_name(*c)).collect();
-            if label != "job" {
-                selected.insert((metric.to_owned(), label));
-            }
-        }
-    }
-    selected
-}
-
-#[test]
-fn every_label_that_an_alert_asks_for_is_on_its_metric() {
-    let rules = text(&format!("prometheus/rules/{}.rules.yml", declared::product()));
-    let mut asked = selected_labels(&rules);
-    let pair = |metric: &str, label: &str| (metric.to_owned(), label.to_owned());
-    for label in ["code", "listener"] {
-        assert!(asked.contains(&pair("http_requests_total", label)), "{asked:?}");
-    }
-    // A quantile reads it without naming it.
-    assert!(rules.contains("histogram_quantile("), "{rules}");
-    asked.insert(pair("http_request_duration_seconds_bucket", "le"));
-    let samples = scraped();
-    for (metric, label) in asked.iter().filter(|(metric, _)| metric != NOT_YET_MEASURED) {
-        let mut series = samples.iter().filter(|sample| sample.name == *metric).peekable();
-        assert!(series.peek().is_some(), "{metric} is not measured");
-        assert!(series.all(|sample| sample.labels.contains_key(label)), "{metric} has no {label}");
-    }
 }
 
 #[test]

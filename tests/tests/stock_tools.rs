@@ -41,7 +41,13 @@ fn sha256sum_accepts_every_file_and_no_file_is_unlisted() {
 fn minisign_accepts_what_is_signed_and_shows_product_version_and_channel() {
     needs!(Tool("minisign"), Tool("makensis"));
     let release = Release::built();
-    for file in ["SHA256SUMS", "SHA512SUMS", "release.json"] {
+    let artifacts = release.manifest()["artifacts"].as_array().unwrap().iter();
+    let packages = artifacts.filter(|artifact| artifact["kind"] == "package");
+    let packages: Vec<_> = packages.map(|package| package["name"].as_str().unwrap()).collect();
+    for extension in [".deb", ".rpm"] {
+        assert!(packages.iter().any(|name| name.ends_with(extension)), "{packages:?}");
+    }
+    for file in [&["SHA256SUMS", "SHA512SUMS", "release.json"], &packages[..]].concat() {
         let mut command = Command::new("minisign");
         let told =
             in_release(command.args(["-V", "-m", file, "-p"]).arg(release.public_key())).success();
@@ -50,6 +56,7 @@ fn minisign_accepts_what_is_signed_and_shows_product_version_and_channel() {
             let value = release.manifest()[key].as_str().unwrap();
             assert!(comment.contains(value), "{key} {value} is not in: {comment}");
         }
+        assert!(comment.contains(&format!(" file={file}")), "{comment}");
     }
 }
 
@@ -58,17 +65,18 @@ fn minisign_refuses_a_changed_file() {
     needs!(Tool("minisign"), Tool("makensis"));
     let release = Release::built();
     let folder = tempfile::tempdir().unwrap();
-    let sums = folder.path().join("SHA256SUMS");
-    let mut bytes = std::fs::read(release.folder().join("SHA256SUMS")).unwrap();
-    bytes[0] ^= 1;
-    std::fs::write(&sums, bytes).unwrap();
-    std::fs::copy(
-        release.folder().join("SHA256SUMS.minisig"),
-        folder.path().join("SHA256SUMS.minisig"),
-    )
-    .unwrap();
-    let mut command = Command::new("minisign");
-    let told =
-        in_release(command.arg("-V").arg("-m").arg(&sums).arg("-p").arg(release.public_key()));
-    assert_eq!(told.code(), Some(1), "{told}");
+    let files = released_files();
+    let package = files.iter().find(|name| name.ends_with(".deb")).unwrap();
+    for name in ["SHA256SUMS", package] {
+        let changed = folder.path().join(name);
+        let mut bytes = std::fs::read(release.folder().join(name)).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&changed, bytes).unwrap();
+        let signature = format!("{name}.minisig");
+        std::fs::copy(release.folder().join(&signature), folder.path().join(&signature)).unwrap();
+        let mut command = Command::new("minisign");
+        command.arg("-V").arg("-m").arg(&changed).arg("-p").arg(release.public_key());
+        let told = in_release(&mut command);
+        assert_eq!(told.code(), Some(1), "{told}");
+    }
 }

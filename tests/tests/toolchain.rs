@@ -29,7 +29,7 @@ child: Some(7)
 clocks: true
 ";
 
-const C_OUTPUT: &str = "c: 123 copy 8.0 1970, thread 42
+const C_OUTPUT: &str = "c: 123 copy 8.0 1970, thread 42, built redacted at redacted
 c: 0
 c: at exit
 ";
@@ -103,8 +103,8 @@ impl Site {
             epoch: 1_700_000_000,
         };
         let invocation = toolchain::cargo_invocation(&request, &self.host).unwrap();
-        if invocation.needs_support {
-            toolchain::self_contained::install(&self.host).unwrap();
+        if let Some(support) = invocation.support {
+            support.install(&self.host).unwrap();
         }
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(&self.host.workspace).args(invocation.arguments).args(options);
@@ -204,6 +204,44 @@ fn an_arm64_linux_program_and_its_symbols_do_not_depend_on_the_folder() {
 fn c_code_does_not_bring_the_folder_into_the_program() {
     needs!(Target("x86_64-pc-windows-msvc"), Tool("clang"), Tool("llvm-ar"));
     same_bytes_from_two_folders(Target::WindowsX64, &["--features", "c"]);
+}
+
+#[test]
+fn c_code_does_not_bring_the_folder_into_a_linux_program() {
+    needs!(
+        Target("x86_64-unknown-linux-musl"),
+        Target("aarch64-unknown-linux-musl"),
+        Tool("clang"),
+        Tool("llvm-ar"),
+        MuslHeaders
+    );
+    same_bytes_from_two_folders(Target::LinuxX64, &["--features", "c"]);
+    same_bytes_from_two_folders(Target::LinuxArm64, &["--features", "c"]);
+}
+
+#[test]
+fn a_linux_program_with_c_code_runs() {
+    needs!(Target("x86_64-unknown-linux-musl"), Tool("clang"), Tool("llvm-ar"), MuslHeaders);
+    let folder = tempfile::tempdir().unwrap();
+    let built = Site::new(folder.path()).build(Target::LinuxX64, &["--features", "c"]);
+    let output = Command::new(&built.program).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{OUTPUT}{C_OUTPUT}"));
+}
+
+#[test]
+fn an_arm64_program_with_c_code_runs() {
+    needs!(
+        Target("aarch64-unknown-linux-musl"),
+        Tool("qemu-aarch64-static"),
+        Tool("clang"),
+        Tool("llvm-ar"),
+        MuslHeaders
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let built = Site::new(folder.path()).build(Target::LinuxArm64, &["--features", "c"]);
+    let mut command = Command::new(tests::tools::find("qemu-aarch64-static").unwrap());
+    let output = command.arg(&built.program).output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().ends_with(C_OUTPUT));
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! `cargo xtask bench`: figures with their goals, as a table and as docs/benchmarks.md.
 //!
-//! Pure but for [`measure`].
+//! Pure but for [`measure`] and what [`gateway`] runs.
 
+#[cfg_attr(
+    all(not(target_os = "linux"), not(test)),
+    expect(dead_code, reason = "only Linux runs it; it is compiled and tested everywhere")
+)]
+pub mod gateway;
 mod measure;
 
 pub use measure::{cold_build, machine, plan, sizes, start};
@@ -19,8 +24,11 @@ pub enum BenchError {
     /// A command did not succeed.
     #[error("{0}")]
     Command(#[from] xshell::Error),
-    /// The service did not become ready.
-    #[error("the service did not become ready: {0}")]
+    /// A tool did not do what it is for.
+    #[error(transparent)]
+    Tool(#[from] crate::tool::ToolError),
+    /// A service did not become ready.
+    #[error("a service did not become ready: {0}")]
     NotReady(String),
 }
 
@@ -48,6 +56,8 @@ pub enum Unit {
     Megabytes,
     /// 2^20 bytes.
     Mebibytes,
+    /// One figure to another.
+    Ratio,
 }
 
 impl Figure {
@@ -78,6 +88,11 @@ impl Figure {
         }
     }
 
+    /// What was found here to what was found elsewhere.
+    pub fn ratio(what: &str, found: f64, goal: f64) -> Self {
+        Self { what: what.to_owned(), unit: Unit::Ratio, found, goal }
+    }
+
     /// Whether the goal is reached.
     pub fn is_met(&self) -> bool {
         self.found <= self.goal
@@ -89,6 +104,7 @@ impl Figure {
             Unit::Milliseconds => ("ms", 1),
             Unit::Megabytes => ("MB", 2),
             Unit::Mebibytes => ("MiB", 1),
+            Unit::Ratio => ("×", 2),
         };
         let met = if self.is_met() { "met" } else { "MISSED" };
         [
@@ -109,17 +125,34 @@ pub fn table(figures: &[Figure]) -> String {
     figures.iter().map(line).collect()
 }
 
-/// The page that keeps them.
-pub fn page(figures: &[Figure], machine: &str) -> String {
+/// The section of the page that keeps them.
+pub fn section(figures: &[Figure], machine: &str) -> String {
     let mut text = format!(
-        "# Benchmarks\n\nWritten by `cargo xtask bench dist --write`. Times are medians of one run on a shared machine: compare \
-         them with\none another, not with those of another machine.\n\nMachine: {machine}\n\n| what | measured | goal | |\n|---|---:|---:|---|\n"
+        "## The toolkit and the service by itself\n\nMachine: {machine}\n\n| what | measured | goal | |\n|---|---:|---:|---|\n"
     );
     for figure in figures {
         let _infallible = writeln!(text, "| {} |", figure.row().join(" | "));
     }
     text
 }
+
+/// The page with a section put into the place of the one of that name, or at its end; what a person wrote between sections
+/// stays. A page that has no section yet is begun anew.
+pub fn with_section(page: &str, name: &str, section: &str) -> String {
+    let (begin, end) =
+        (format!("<!-- written by `cargo xtask bench {name} --write` -->\n"), "<!-- end -->\n");
+    let whole = format!("{begin}\n{}\n\n{end}", section.trim_end());
+    if let Some((before, rest)) = page.split_once(&begin)
+        && let Some((_, after)) = rest.split_once(end)
+    {
+        return format!("{before}{whole}{after}");
+    }
+    let head = if page.contains(end) { page } else { HEAD };
+    format!("{head}\n{whole}")
+}
+
+const HEAD: &str = "# Benchmarks\n\nMeasured on a shared machine: compare figures with one another, not with those of another \
+                    machine.\n";
 
 /// The middle of several measurements.
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -151,6 +184,17 @@ size of a                                                    9.00 MB  ≤ 8 MB  
 memory of b                                                  1.0 MiB  ≤ 15 MiB  met
 ";
         assert_eq!(table(&figures), expected);
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_the_one_of_its_name_and_of_nothing_else() {
+        let first = with_section("whatever there was", "dist", "## A\n");
+        assert!(first.starts_with("# Benchmarks\n"), "{first}");
+        assert!(!first.contains("whatever"), "{first}");
+        let both = with_section(&first, "gateway", "## B\n") + "\nBy hand.\n";
+        let again = with_section(&both, "dist", "## C\n");
+        assert_eq!(again, both.replace("## A", "## C"));
+        assert!(again.contains("## B") && again.ends_with("By hand.\n"), "{again}");
     }
 
     #[test]

@@ -264,6 +264,8 @@ pub enum BenchOf {
     /// Planning, packaging, sizes, a cold build of xtask, start of the service
     #[default]
     Dist,
+    /// The gateway beside nginx, HAProxy and Caddy: rates, latencies, CPU time, memory
+    Gateway,
 }
 
 /// `bench`.
@@ -275,6 +277,34 @@ pub struct Bench {
     /// Write the figures to docs/benchmarks.md as well
     #[arg(long)]
     pub write: bool,
+    /// What of the gateway to measure, and how.
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+}
+
+/// `bench gateway`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of `bench gateway`")]
+pub struct GatewayArgs {
+    /// Once and for a second each: for trying it, the figures say little
+    #[arg(long)]
+    pub quick: bool,
+    /// Only this kind of traffic; may be repeated
+    #[arg(long = "row", value_name = "NAME", value_parser = rows())]
+    pub rows: Vec<String>,
+    /// Only this proxy (nginx, haproxy, caddy or the product's name); may be repeated
+    #[arg(long = "proxy", value_name = "NAME")]
+    pub proxies: Vec<String>,
+    /// The product's program, instead of building it as `dist` does
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// Build nothing and measure in this network as it is; the command asks itself for this once it is in one of its own
+    #[arg(long, requires = "program")]
+    pub inside: bool,
+}
+
+fn rows() -> clap::builder::PossibleValuesParser {
+    crate::bench::gateway::ROWS.map(|row| row.name).into()
 }
 
 /// `docs`.

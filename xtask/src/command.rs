@@ -1,6 +1,7 @@
 //! One file a command: each gathers what it needs, calls the pure parts, and reports.
 
 mod bench;
+mod bench_gateway;
 mod check;
 mod context;
 mod dist;
@@ -142,12 +143,13 @@ impl Project {
 
     fn selection(&self, arguments: &SelectionArgs) -> Selection {
         // Looking for compilers takes longer than planning does, so it is done only where one is needed.
-        let with_c = self.config.targets.iter().filter(|target| target.c_compiler);
-        let c_compilers = with_c
-            .map(|target| target.triple.clone())
-            .filter(|triple| crate::doctor::probe::c_compiler(triple, &self.facts))
+        let stub = arguments.stub_build;
+        let with_c = self.config.targets.iter().filter(|target| target.c_compiler && !stub);
+        let without_c = with_c
+            .map(|target| (target.triple.clone(), crate::doctor::missing(target, &self.facts)))
+            .filter(|(_, missing)| !missing.is_empty())
             .collect();
-        Selection { targets: arguments.targets.clone(), stub: arguments.stub_build, c_compilers }
+        Selection { targets: arguments.targets.clone(), stub, without_c }
     }
 }
 

@@ -1,11 +1,12 @@
 //! `cargo xtask doctor`: which tools are needed, which are there, and what installs the others.
 //!
-//! Pure: what was found comes from [`probe`], what is to be run goes to [`install`].
+//! Pure but for [`missing`]: what was found comes from [`probe`], what is to be run goes to [`install`].
 
 pub mod install;
 pub mod probe;
 
 use crate::config::model::{Config, Format, System, Target};
+use crate::facts::Facts;
 use crate::toolchain::requirement::{Need, Probe, Requirement};
 use crate::toolchain::{self};
 use serde::Serialize;
@@ -72,7 +73,7 @@ pub fn requirements(config: &Config, host: &str, only: &[String], stub: bool) ->
     let packs = built
         .iter()
         .flat_map(|target| &target.bundles)
-        .any(|bundle| bundle.format.is_signed_by_gpg());
+        .any(|bundle| bundle.format.has_package_manager());
     let gpg = config.gpg().filter(|_| packs).map(|_| toolchain::requirement::package_signer());
     let built = if stub { Vec::new() } else { built };
     let named = !only.is_empty();
@@ -100,6 +101,14 @@ fn target_requirements(target: &Target, host: &str, required: bool) -> Vec<Requi
         all.iter_mut().for_each(|requirement| requirement.need = Need::Comfort);
     }
     all
+}
+
+/// Names of what building the target takes and this machine does not have.
+pub fn missing(target: &Target, facts: &Facts) -> Vec<String> {
+    let needed = target_requirements(target, &facts.toolchain.host, true);
+    let found = probe::all(&needed, facts);
+    let missing = needed.into_iter().zip(found).filter(|(_, found)| *found == Probed::Missing);
+    missing.map(|(requirement, _)| requirement.name).collect()
 }
 
 /// Judges what was found.

@@ -31,16 +31,26 @@ that you choose and for target triples. Paths are relative to the workspace root
 
 fn declaration() -> String {
     let keys = strict_toml::reference(&config::schema());
-    let values: Vec<_> = keys.iter().filter(|key| !is_table(key)).collect();
-    let mut text = INTRODUCTION.to_owned();
-    let _infallible = write!(text, "\n## Top level\n\n{}", entries(&values, ""));
-    // What is said of a table of tables goes before what is said of the tables in it.
+    format!("{INTRODUCTION}\n{}", sections(&keys, "##"))
+}
+
+/// Every key as Markdown, a section for each table; `heading` is what a heading starts with.
+#[must_use]
+pub fn sections(keys: &[KeyDoc], heading: &str) -> String {
+    let tables: Vec<_> = keys.iter().filter(|key| is_table(key)).collect();
+    let names: Vec<_> = tables.iter().map(|table| inside(table)).collect();
+    let mut text = format!("{heading} Top level\n\n{}", entries(keys, &names, ""));
+    // What is said of a table that only holds others goes before what is said of the first of them.
     let mut outer = String::new();
-    for table in keys.iter().filter(|key| is_table(key)) {
+    for (index, table) in tables.iter().enumerate() {
         let need = if table.required { "Required. " } else { "" };
-        let about = format!("{outer}{need}{}", table.description.replace('\n', " "));
+        let kinds = if table.allowed.is_empty() { String::new() } else { one_of(&table.allowed) };
+        let about = format!("{outer}{need}{}{kinds}", table.description.replace('\n', " "));
+        let entries = entries(keys, &names, &names[index]);
+        let next = names.get(index + 1);
+        let holds_the_next = next.is_some_and(|next| table_of(next) == names[index]);
         outer = String::new();
-        if table.kind == "table of tables" {
+        if entries.is_empty() && holds_the_next {
             outer = about + " ";
             continue;
         }
@@ -50,10 +60,10 @@ fn declaration() -> String {
         } else {
             format!("[{name}]")
         };
-        let inside =
-            if table.kind == "list of tables" { format!("{name}[]") } else { name.to_owned() };
-        let _infallible =
-            write!(text, "\n## `{header}`\n\n{about}\n\n{}", entries(&values, &inside));
+        let _infallible = write!(text, "\n{heading} `{header}`\n\n{about}\n");
+        if !entries.is_empty() {
+            let _infallible = write!(text, "\n{entries}");
+        }
     }
     text.trim_end().to_owned() + "\n"
 }
@@ -62,8 +72,30 @@ fn is_table(key: &KeyDoc) -> bool {
     matches!(key.kind.as_str(), "table" | "table of tables" | "list of tables")
 }
 
-fn entries(values: &[&KeyDoc], table: &str) -> String {
-    values.iter().filter(|key| table_of(&key.path) == table).map(|key| entry(key)).collect()
+/// What the paths of the keys in a table start with.
+fn inside(table: &KeyDoc) -> String {
+    let list = if table.kind == "list of tables" { "[]" } else { "" };
+    format!("{}{list}", table.path.trim_end_matches("[]"))
+}
+
+/// The keys of a table of `tables`, and those of what may be a string or a table in it.
+fn entries(keys: &[KeyDoc], tables: &[String], table: &str) -> String {
+    // A table of strings says so itself.
+    let is_said = |key: &&KeyDoc| !is_table(key) && !key.description.is_empty();
+    let values = keys.iter().filter(is_said);
+    values
+        .filter(|key| section_of(tables, &key.path) == table)
+        .map(|key| entry(key, table))
+        .collect()
+}
+
+/// The innermost of the tables that a key stands in.
+fn section_of<'a>(tables: &'a [String], path: &'a str) -> &'a str {
+    let mut table = table_of(path);
+    while !table.is_empty() && !tables.iter().any(|name| name == table) {
+        table = table_of(table);
+    }
+    table
 }
 
 /// The table a key stands in: its path without the last part.
@@ -71,8 +103,8 @@ fn table_of(path: &str) -> &str {
     path.rfind('.').map_or("", |dot| &path[..dot])
 }
 
-fn entry(key: &KeyDoc) -> String {
-    let name = key.path.rsplit('.').next().unwrap_or(&key.path);
+fn entry(key: &KeyDoc, table: &str) -> String {
+    let name = key.path[table.len()..].trim_start_matches('.');
     let mut facts = vec![key.kind.clone()];
     facts.push(match (&key.default, key.required) {
         (Some(default), _) => format!("default `{default}`"),
@@ -81,10 +113,20 @@ fn entry(key: &KeyDoc) -> String {
     });
     facts.extend(key.range.clone());
     if !key.allowed.is_empty() {
-        facts.push(format!(
-            "one of {}",
-            key.allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
-        ));
+        facts.push(format!("one of {}", words(&key.allowed)));
     }
-    format!("- **`{name}`** ({}): {}\n", facts.join("; "), key.description.replace('\n', " "))
+    let text = key.description.replace('\n', " ");
+    format!(
+        "- **`{name}`** ({}){}{text}\n",
+        facts.join("; "),
+        if text.is_empty() { "" } else { ": " }
+    )
+}
+
+fn one_of(keys: &[String]) -> String {
+    format!(" One of {}.", words(keys))
+}
+
+fn words(words: &[String]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

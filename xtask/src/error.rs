@@ -42,6 +42,11 @@ pub enum Error {
         "the whole test suite needs root: it mounts disks, makes networks and boots a container"
     )]
     NotRoot,
+    /// Tools that only a benchmark takes are missing; what installs each is said.
+    #[error(
+        "the benchmark cannot be run; install what is missing and see that no package starts a service:\n{0}"
+    )]
+    BenchToolsMissing(String),
     /// Tools could not be installed.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -97,6 +102,7 @@ impl Error {
             | Self::Facts(_)
             | Self::Plan(_)
             | Self::ToolsMissing(_)
+            | Self::BenchToolsMissing(_)
             | Self::Install(_)
             | Self::Step(_)
             | Self::Publish(_)
@@ -114,7 +120,9 @@ impl Error {
         match self {
             Self::Told(error) => error.exit_code(),
             Self::Declaration(_) => EXIT_DECLARATION,
-            Self::ToolsMissing(_) | Self::Install(_) => EXIT_TOOL_MISSING,
+            Self::ToolsMissing(_) | Self::BenchToolsMissing(_) | Self::Install(_) => {
+                EXIT_TOOL_MISSING
+            }
             Self::Plan(PlanError::UnknownTarget { .. }) => EXIT_USAGE,
             Self::Plan(PlanError::DuplicateMember { .. }) => EXIT_DECLARATION,
             Self::Facts(_)

@@ -13,7 +13,7 @@ pub mod stamp;
 
 use crate::plan::{Action, Plan, Roots, Step};
 use crate::tool::ToolError;
-use crate::toolchain::Host;
+use crate::toolchain::{Host, Support, Target};
 use files::FileError;
 use stamp::Stamps;
 use std::collections::BTreeSet;
@@ -210,8 +210,10 @@ impl Run<'_> {
     fn act(&self, step: &Step) -> Result<(), Cause> {
         let Context { roots, host, keys, out, codesign, gpg, .. } = self.context;
         match &step.action {
-            Action::LinkSupport { .. } => {
-                crate::toolchain::self_contained::install(host)?;
+            Action::Support { triple, .. } => {
+                if let Some(support) = Support::of(Target::parse(triple)?) {
+                    support.install(host)?;
+                }
                 Ok(())
             }
             Action::Cargo(build) => programs::build(build, roots),
@@ -289,7 +291,7 @@ fn is_remembered(action: &Action) -> bool {
         | Action::SignIndex { .. }
         | Action::Manifest(_)
         | Action::Checksum { .. } => true,
-        Action::LinkSupport { .. }
+        Action::Support { .. }
         | Action::Cargo(_)
         | Action::Stub
         | Action::Write { .. }

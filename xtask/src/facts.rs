@@ -79,7 +79,7 @@ impl Facts {
             cargo_home: self.cargo_home.clone(),
             home: self.home.clone(),
             xtask: self.xtask.clone(),
-            support: self.work_dir().join("link"),
+            support: self.work_dir().join("support"),
         }
     }
 }

@@ -90,7 +90,7 @@ pub enum Stage {
     Manifest,
     /// Write the checksum files.
     Checksum,
-    /// Sign the manifest and the checksum files.
+    /// Sign the manifest, the checksum files and each package (minisign).
     Sign,
     /// Read the finished folder back as a downloader would.
     Verify,
@@ -102,8 +102,8 @@ pub enum Stage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Write the import libraries and the startup object that linking for a target without its system needs.
-    LinkSupport {
+    /// Write the files that building for a target without its system needs: import libraries, C headers.
+    Support {
         /// The target triple.
         triple: String,
         /// Folder to write them to.

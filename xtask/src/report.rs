@@ -92,9 +92,7 @@ fn subject(step: &Step) -> String {
 fn line(step: &Step) -> String {
     let outputs = || step.outputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     match &step.action {
-        Action::LinkSupport { triple, folder } => {
-            format!("import libraries for {triple} -> {folder}")
-        }
+        Action::Support { triple, folder } => format!("support files for {triple} -> {folder}"),
         Action::Cargo(build) => format!("cargo {} -> {}", build.arguments.join(" "), outputs()),
         Action::Stub => format!("stand-in -> {}", outputs()),
         Action::Codesign(codesign) => {

@@ -113,6 +113,24 @@ pub fn verify(
     bytes: &[u8],
     minisig: &[u8],
 ) -> Result<TrustedComment, SignatureError> {
+    let (comment, signature) = open(key, minisig)?;
+    if !key.verifies(&Blake2b512::digest(bytes), &signature) {
+        return Err(SignatureError::OtherBytes { comment });
+    }
+    Ok(comment)
+}
+
+/// What the owner of `key` signed besides the bytes of a file, which are not there to be compared.
+///
+/// # Errors
+///
+/// As [`verify`], for all that is wrong with the signature file.
+pub fn statement(key: &PublicKey, minisig: &[u8]) -> Result<TrustedComment, SignatureError> {
+    open(key, minisig).map(|(comment, _)| comment)
+}
+
+/// A signature file that is whole: its comment, and the signature of the file it was made for.
+fn open(key: &PublicKey, minisig: &[u8]) -> Result<(TrustedComment, Signature), SignatureError> {
     let parsed = Parsed::parse(minisig)?;
     if parsed.id != key.id() {
         let development = parsed.comment.ends_with(DEVELOPMENT);
@@ -122,11 +140,7 @@ pub fn verify(
     if !key.verifies(&signed, &parsed.whole) {
         return Err(SignatureError::Altered);
     }
-    let comment: TrustedComment = parsed.comment.parse()?;
-    if !key.verifies(&Blake2b512::digest(bytes), &parsed.signature) {
-        return Err(SignatureError::OtherBytes { comment });
-    }
-    Ok(comment)
+    Ok((parsed.comment.parse()?, parsed.signature))
 }
 
 /// A signature file taken apart; packing it again gives the same bytes.

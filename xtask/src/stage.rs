@@ -3,7 +3,7 @@
 //! In order: **build** compiles and links each program; **inspect** refuses bytes that are not as they should be;
 //! **codesign** signs the Windows programs; **render** writes the texts; **installer** compiles the NSIS scripts, with
 //! signed uninstallers; **codesign-installer** signs what came out; **archive** packs; **sign-packages** signs for package managers; **manifest** writes `release.json` with the digest of everything so far; **checksum** writes `SHA256SUMS` and its kin, `release.json`
-//! included; **sign** signs those; **verify** reads the folder back as a downloader would; **publish** puts it in the
+//! included; **sign** signs those and each package; **verify** reads the folder back as a downloader would; **publish** puts it in the
 //! place of the previous release.
 
 mod archive;
@@ -21,7 +21,7 @@ use crate::inspect;
 use crate::plan::{Action, Artifact, Contents, Location, Member, Plan, Skipped, Step};
 use crate::render::Document;
 use crate::toolchain;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use strict_toml::suggest;
 use thiserror::Error;
 
@@ -32,8 +32,8 @@ pub struct Selection {
     pub targets: Vec<String>,
     /// Programs are stand-ins.
     pub stub: bool,
-    /// Triples for which a C compiler was found.
-    pub c_compilers: Vec<String>,
+    /// Triples for which C code cannot be compiled, and what is missing.
+    pub without_c: BTreeMap<String, Vec<String>>,
 }
 
 /// Why there is no plan.
@@ -239,10 +239,12 @@ fn obstacle(target: &Target, facts: &Facts, selection: &Selection) -> Option<Str
         None
     } else if !facts.toolchain.targets.contains(triple) {
         Some(format!("its standard library is not installed (rustup target add {triple})"))
-    } else if target.c_compiler && !selection.c_compilers.contains(triple) {
-        Some("its dependencies contain C code and no C compiler for it was found (see `cargo xtask doctor`)".to_owned())
     } else {
-        None
+        let missing = selection.without_c.get(triple).filter(|_| target.c_compiler)?;
+        let missing = missing.join(", ");
+        Some(format!(
+            "its dependencies contain C code, and these are missing: {missing} (see `cargo xtask doctor`)"
+        ))
     }
 }
 

@@ -3,16 +3,20 @@
 //! [`cargo_invocation`] is pure: arguments and environment as plain data, which the plan prints and [`crate::exec`]
 //! runs. Three linkers stand behind it: [`self_contained`] (what rustup brings, and files made here), [`xwin`]
 //! (Microsoft's SDK through cargo-xwin) and Microsoft's own on Windows, which needs nothing but the common flags.
-//! The effects are two: [`self_contained::install`] writes the files that linking needs, and [`link`] is what runs
-//! when rustc calls this very program as the linker.
+//! The effects are two: [`Support::install`] writes the files that building needs, and [`link`] is what runs when rustc
+//! calls this very program as the linker.
 
 pub mod c_compiler;
 pub mod flags;
 pub mod link;
+pub mod musl_arm64;
 pub mod requirement;
 pub mod self_contained;
+pub mod support;
 pub mod symbols;
 pub mod xwin;
+
+pub use support::Support;
 
 use crate::config::model::LinkerChoice;
 use crate::facts::Toolchain;
@@ -50,7 +54,7 @@ pub struct Host {
     pub home: Option<PathBuf>,
     /// The program that rustc is to call as the linker: this one, see [`link`].
     pub xtask: PathBuf,
-    /// The folder that [`self_contained::install`] was or will be given.
+    /// The folder that [`Support::install`] writes to.
     pub support: PathBuf,
 }
 
@@ -63,8 +67,8 @@ pub struct CargoInvocation {
     pub environment: BTreeMap<String, String>,
     /// Environment variables that must not reach cargo.
     pub removed: Vec<String>,
-    /// Whether the folder [`Host::support`] must have been filled by [`self_contained::install`] before.
-    pub needs_support: bool,
+    /// What must have been installed in the folder [`Host::support`] before.
+    pub support: Option<Support>,
 }
 
 /// What a build leaves, as paths below cargo's target folder, with forward slashes.
@@ -195,7 +199,7 @@ pub fn cargo_invocation(
         arguments: program.into_iter().chain(options).map(str::to_owned).collect(),
         environment,
         removed: REMOVED.map(str::to_owned).to_vec(),
-        needs_support: target.is_windows() && linker == LinkerChoice::SelfContained,
+        support: Support::of(target).filter(|_| linker == LinkerChoice::SelfContained),
     })
 }
 
@@ -233,6 +237,24 @@ const REMOVED: [&str; 29] = [
     "TARGET_CXXFLAGS",
     "_LINK_",
 ];
+
+/// The variables by which build scripts find a C compiler for a target, for a cargo command that links nothing; none
+/// where the target's own compiler is at home.
+///
+/// # Errors
+/// [`ToolchainError::UnknownTarget`], [`ToolchainError::NotUnicode`].
+pub fn c_environment(
+    triple: &str,
+    host: &Host,
+) -> Result<BTreeMap<String, String>, ToolchainError> {
+    let target = Target::parse(triple)?;
+    match resolve(&LinkerChoice::ByHost, target, &host.toolchain.host)? {
+        LinkerChoice::Msvc => Ok(BTreeMap::new()),
+        LinkerChoice::ByHost | LinkerChoice::SelfContained | LinkerChoice::Xwin { .. } => {
+            c_compiler::environment(target, host)
+        }
+    }
+}
 
 /// The linker that is meant, after [`LinkerChoice::ByHost`] was decided.
 ///

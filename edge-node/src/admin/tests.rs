@@ -17,6 +17,15 @@ pub(super) fn routes_in(
     phase: Phase,
     guard: Guard,
 ) -> (Router, Arc<Metrics>, mpsc::Receiver<reload::Request>) {
+    routes_with(phase, guard, Pools::default())
+}
+
+/// [`routes_in`] with upstreams.
+pub(super) fn routes_with(
+    phase: Phase,
+    guard: Guard,
+    pools: Pools,
+) -> (Router, Arc<Metrics>, mpsc::Receiver<reload::Request>) {
     let metrics = Arc::new(Metrics::new(Counter::default()));
     let (reloads, requests) = mpsc::channel(1);
     let admin = Admin {
@@ -25,6 +34,7 @@ pub(super) fn routes_in(
         reloads,
         config: Path::new("edge-node.toml").into(),
         logs: silent(),
+        pools,
     };
     (routes(&"admin".into(), guard, admin), metrics, requests)
 }
@@ -115,11 +125,15 @@ async fn a_name_of_somebody_elses_is_misdirected_on_loopback_only() {
         ("evil.example:9464", 421),
         ("localhost.evil.example", 421),
         ("127.0.0.1.evil.example:80", 421),
-        ("localhost:evil.example", 421),
     ] {
         let answer = ask_with(Phase::Serving, Guard::LoopbackNames, named(host)).await;
         assert_eq!(answer.0, code, "{host}");
         assert_eq!(ask_with(Phase::Serving, Guard::Anybody, named(host)).await.0, 200, "{host}");
+    }
+    // What is no port is no host either.
+    for guard in [Guard::LoopbackNames, Guard::Anybody] {
+        let answer = ask_with(Phase::Serving, guard, named("localhost:evil.example")).await;
+        assert_eq!(answer.0, 400, "{guard:?}");
     }
 }
 
@@ -171,7 +185,7 @@ async fn reload_with(mut request: Request, accept: &str, outcome: Outcome) -> An
 }
 
 fn refused() -> Outcome {
-    let source = strict_toml::Source::new("edge-node.toml", "[listeners.dat]\n");
+    let source = strict_toml::Source::new("edge-node.toml", "[listeners.admn]\n");
     let mistakes = crate::config::parse(&source, Path::new("")).unwrap_err();
     let report = strict_toml::Report::new(source, mistakes);
     Err(crate::config::LoadError::Mistakes(report).into())
@@ -179,7 +193,9 @@ fn refused() -> Outcome {
 
 #[tokio::test]
 async fn a_reload_says_what_changed() {
-    let applied = |changed: &[&'static str]| Ok(Applied { changed: changed.to_vec() });
+    let applied = |changed: &[&str]| {
+        Ok(Applied { changed: changed.iter().map(ToString::to_string).collect() })
+    };
     let answer = reload_with(post("/v1/reload"), "*/*", applied(&["shutdown", "log"])).await;
     assert_eq!((answer.0, answer.2.as_str()), (200, "reloaded, changed: shutdown, log\n"));
     let answer = reload_with(post("/v1/reload"), "*/*", applied(&[])).await;
@@ -196,7 +212,7 @@ async fn a_refused_config_is_answered_with_its_diagnostics() {
     let answer = reload_with(post("/v1/reload"), "*/*", refused()).await;
     assert_eq!((answer.0, answer.1.as_str()), (422, TEXT));
     assert!(answer.2.contains("edge-node.toml:1:12"), "{}", answer.2);
-    assert!(answer.2.contains("did you mean `data`?"), "{}", answer.2);
+    assert!(answer.2.contains("did you mean `admin`?"), "{}", answer.2);
     let answer = reload_with(post("/v1/reload"), "application/json", refused()).await;
     let verdict: serde_json::Value = serde_json::from_str(&answer.2).unwrap();
     assert_eq!((answer.0, &verdict["ok"]), (422, &false.into()));

@@ -6,20 +6,24 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use super::certificates::Certificates;
 use super::{Parts, drain_and_tell};
-use crate::config::{self, Config, Listener, Log, Shutdown};
+use crate::config::{self, Config, DataListener, Listener, Log, Shutdown};
+use crate::gateway::Material;
 use crate::host::{Ask, Herald, Watchdog};
 use crate::listener::{self, BindError, Bound, LAST_CALL, Serving};
 use crate::observe::event_log::EventId;
 use crate::observe::logs::{Level, Sink};
 use crate::phase::Event;
-use crate::reload::{self, Applied, Outcome, Place, Request};
+use crate::reload::{self, Applied, Outcome, Place, Plan, Request};
+use crate::tls::TlsError;
 use crate::watchdog::{self, Probed, Probing, Target};
 use crate::{Failure, report};
 
@@ -30,9 +34,11 @@ const RETIRING_MAX: usize = 8;
 pub(super) struct Running {
     /// The config in force.
     pub config: Config,
+    /// The certificates in force.
+    certificates: Certificates,
     /// The file it came from.
     pub path: PathBuf,
-    pub data: Serving,
+    pub data: Vec<Serving>,
     pub admin: Serving,
     pub parts: Parts,
     /// Listeners that were replaced and drain.
@@ -41,8 +47,8 @@ pub(super) struct Running {
     targets: watch::Sender<Vec<Target>>,
 }
 
-/// A config, and what takes log lines under it if that changes.
-type Read = (Config, Option<Box<dyn Sink>>);
+/// A config, what its files hold, and what takes log lines under it if that changes.
+type Read = (Config, Material, Option<Box<dyn Sink>>);
 
 /// A config on its way from the disk.
 struct Reading {
@@ -54,13 +60,19 @@ struct Reading {
 }
 
 impl Reading {
-    fn begin(path: &Path, log: &Log, answer: Option<oneshot::Sender<Outcome>>) -> Self {
-        let (path, log) = (path.to_owned(), log.clone());
+    fn begin(
+        path: &Path,
+        log: &Log,
+        material: &Material,
+        answer: Option<oneshot::Sender<Outcome>>,
+    ) -> Self {
+        let (path, log, material) = (path.to_owned(), log.clone(), material.clone());
         // A disk may be slow: requests do not wait for it.
         let load = tokio::task::spawn_blocking(move || {
             let config = config::load(&path)?;
+            let material = Material::read(&config, &material)?;
             let sink = reload::sink(&log, &config.log)?;
-            Ok((config, sink))
+            Ok((config, material, sink))
         });
         Self { load, answer, again: false }
     }
@@ -75,9 +87,18 @@ async fn arrival(reading: &mut Option<Reading>) -> Result<Result<Read, Failure>,
 }
 
 impl Running {
-    pub fn new(config: Config, path: PathBuf, data: Serving, admin: Serving, parts: Parts) -> Self {
+    pub fn new(
+        config: Config,
+        material: Material,
+        path: PathBuf,
+        data: Vec<Serving>,
+        admin: Serving,
+        parts: Parts,
+    ) -> Self {
         let targets = watch::Sender::new(Vec::new());
-        let running = Self { config, path, data, admin, parts, retiring: VecDeque::new(), targets };
+        let certificates = Certificates::new(material);
+        let retiring = VecDeque::new();
+        let running = Self { config, certificates, path, data, admin, parts, retiring, targets };
         running.probe_all();
         running
     }
@@ -85,8 +106,9 @@ impl Running {
     /// Starts the self-probe for a watchdog; without its thread the service runs unwatched and
     /// the manager restarts it, so that is said.
     pub fn probe_for(&self, watchdog: Option<Watchdog>) -> Option<Probing> {
+        let workers = self.parts.gateway.event_loops().iter().cloned();
         let probed = Probed {
-            events: Handle::current(),
+            events: [Handle::current()].into_iter().chain(workers).collect(),
             targets: self.targets.subscribe(),
             own: self.parts.own.clone(),
         };
@@ -100,17 +122,23 @@ impl Running {
             .ok()
     }
 
-    fn probe_all(&self) {
-        // `*` is no path, so no route of the world's ever gets this request.
-        self.targets.send_replace(vec![
-            self.data.target("data", "OPTIONS *"),
-            self.admin.target("admin", "GET /livez"),
-        ]);
+    /// Probes and tells of the pools that the gateway has now, and no others.
+    pub fn look_at_pools(&mut self) {
+        let Parts { gateway, pools, probes, .. } = &mut self.parts;
+        let current = gateway.pools();
+        probes.set(&current, |pool| gateway.client_tls(&pool.settings().name));
+        pools.set(current);
     }
 
-    /// The data listener is about to close.
+    fn probe_all(&self) {
+        // `*` is no path, so no route of the world's ever gets this request.
+        let data = self.data.iter().map(|data| data.target("OPTIONS *"));
+        self.targets.send_replace(data.chain([self.admin.target("GET /livez")]).collect());
+    }
+
+    /// The data listeners are about to close.
     pub fn probe_admin_only(&self) {
-        self.targets.send_replace(vec![self.admin.target("admin", "GET /livez")]);
+        self.targets.send_replace(vec![self.admin.target("GET /livez")]);
     }
 
     /// Does what is asked until that is to stop; the word for who asked.
@@ -148,8 +176,26 @@ impl Running {
                         reading = Some(self.begin(herald, None));
                     }
                 }
+                looked = self.certificates.looked(&self.config) => self.renew(looked),
                 never = herald.tell_until_heard() => match never {},
             }
+        }
+    }
+
+    /// Puts certificates in force that were read again; where they cannot be, the old ones go on.
+    fn renew(&mut self, looked: Result<Material, TlsError>) {
+        let logs = &self.parts.logs;
+        match looked {
+            Ok(material) => {
+                self.parts.gateway.apply(&self.config, &material);
+                self.certificates.set(material);
+                logs.record(Level::Info, "app", "certificates reloaded").emit();
+                self.look_at_pools();
+            }
+            Err(error) => logs
+                .record(Level::Error, "app", "certificates refused, the old ones go on")
+                .field("error", error)
+                .emit(),
         }
     }
 
@@ -159,7 +205,9 @@ impl Running {
         if !herald.advance(event) {
             return;
         }
-        match herald.phase().unready_reason() {
+        let reason = herald.phase().unready_reason();
+        self.parts.gateway.pause(reason.is_some());
+        match reason {
             Some(reason) => logs
                 .event(EventId::Paused, "app", "not serving, requests are refused")
                 .field("reason", reason),
@@ -170,13 +218,13 @@ impl Running {
 
     fn begin(&self, herald: &mut Herald, answer: Option<oneshot::Sender<Outcome>>) -> Reading {
         herald.reload_begins();
-        Reading::begin(&self.path, &self.config.log, answer)
+        Reading::begin(&self.path, &self.config.log, self.certificates.material(), answer)
     }
 
     /// Applies what was read, and says and counts what came of it.
     fn reload(&mut self, loaded: Result<Result<Read, Failure>, JoinError>) -> Outcome {
         let outcome = match loaded {
-            Ok(Ok((config, sink))) => self.apply(config, sink),
+            Ok(Ok((config, material, sink))) => self.apply(config, material, sink),
             Ok(Err(failure)) => Err(failure),
             Err(panicked) => {
                 Err(Failure::System { what: "config cannot be loaded", source: panicked.into() })
@@ -199,30 +247,36 @@ impl Running {
     }
 
     /// Puts a config in force, or changes nothing.
-    fn apply(&mut self, new: Config, sink: Option<Box<dyn Sink>>) -> Outcome {
+    fn apply(&mut self, new: Config, material: Material, sink: Option<Box<dyn Sink>>) -> Outcome {
         let plan = reload::plan(&self.config, &new);
+        self.make_room(&plan)?;
         let listeners = &new.listeners;
-        self.make_room(plan.data, plan.admin)?;
-        let data = self.bind("data", plan.data, &listeners.data)?;
+        let data = plan.data.iter().zip(&listeners.data);
+        let data = data
+            .map(|(place, data)| self.bind(&data.name, *place, &data.listener))
+            .collect::<Result<Vec<_>, _>>()?;
         let admin = self.bind("admin", plan.admin, &listeners.admin)?;
 
         // From here on nothing can fail.
-        let shutdown = new.shutdown;
-        match data {
-            Some(bound) => {
-                let new = self.parts.serve_data(bound);
-                let old = std::mem::replace(&mut self.data, new);
-                self.retire("data", old, shutdown);
-            }
-            None => self.data.limit(listeners.data.clone()),
+        self.parts.gateway.apply(&new, &material);
+        self.certificates.set(material);
+        self.look_at_pools();
+        for (bound, settings) in data.into_iter().zip(&listeners.data) {
+            self.place_data(bound, settings, new.shutdown);
         }
+        for name in &plan.removed {
+            if let Some(old) = self.take_data(name) {
+                self.retire(old, new.shutdown);
+            }
+        }
+        self.parts.admin_limits.send_replace(listeners.admin.clone());
         match admin {
             Some(bound) => {
-                let new = self.parts.serve_admin(bound);
-                let old = std::mem::replace(&mut self.admin, new);
-                self.retire("admin", old, shutdown);
+                let serving = self.parts.serve_admin(bound);
+                let old = std::mem::replace(&mut self.admin, serving);
+                self.retire(old, new.shutdown);
             }
-            None => self.admin.limit(listeners.admin.clone()),
+            None => self.admin.resize(listeners.admin.connections_max),
         }
         self.probe_all();
         self.parts.logs.set_level(new.log.level);
@@ -233,11 +287,33 @@ impl Running {
         Ok(Applied { changed: plan.changed })
     }
 
+    /// Serves a data listener that was bound anew in the place of the old one, or gives the one
+    /// that stays its new limits.
+    fn place_data(&mut self, bound: Option<Bound>, settings: &DataListener, shutdown: Shutdown) {
+        let Some(bound) = bound else {
+            if let Some(data) = self.data.iter().find(|data| *data.name() == settings.name) {
+                data.resize(settings.listener.connections_max);
+            }
+            return;
+        };
+        let old = self.take_data(&settings.name);
+        self.data.extend(self.parts.serve_data(bound));
+        if let Some(old) = old {
+            self.retire(old, shutdown);
+        }
+    }
+
+    fn take_data(&mut self, name: &Arc<str>) -> Option<Serving> {
+        let index = self.data.iter().position(|data| data.name() == name)?;
+        Some(self.data.remove(index))
+    }
+
     /// Forgets listeners that have drained, and refuses to move on where too many have not.
-    fn make_room(&mut self, data: Place, admin: Place) -> Result<(), Failure> {
+    fn make_room(&mut self, plan: &Plan) -> Result<(), Failure> {
         self.retiring.retain(|retiring| !retiring.is_finished());
-        let moves = [data, admin].into_iter().filter(|place| *place == Place::Moves).count();
-        if moves > 0 && self.retiring.len() + moves > RETIRING_MAX {
+        let places = plan.data.iter().chain([&plan.admin]);
+        let moves = places.filter(|place| **place == Place::Moves).count() + plan.removed.len();
+        if moves > 0 && self.retiring.len() + moves > RETIRING_MAX.max(moves) {
             let why = format!("{} former listeners still drain", self.retiring.len());
             return Err(Failure::System {
                 what: "listeners cannot be moved now",
@@ -257,24 +333,24 @@ impl Running {
         match place {
             Place::Stays => Ok(None),
             Place::Moves => listener::bind(name, settings).map(Some).map_err(|mut error| {
-                let own = [self.data.address(), self.admin.address()];
-                error.is_held_by_us = own.iter().any(|own| own.port() == error.address.port());
+                let mut own = self.data.iter().chain([&self.admin]).map(Serving::address);
+                error.is_held_by_us = own.any(|own| own.port() == error.address.port());
                 error
             }),
         }
     }
 
     /// Lets a listener that was replaced drain in the background.
-    fn retire(&mut self, name: &'static str, old: Serving, shutdown: Shutdown) {
+    fn retire(&mut self, old: Serving, shutdown: Shutdown) {
         let (logs, address) = (self.parts.logs.clone(), old.address());
         // Clients that stay busy leave with their next answer; those that do not may still send.
         let last_call = shutdown.unready_wait.max(LAST_CALL);
         self.retiring.push_back(tokio::spawn(async move {
             logs.record(Level::Info, "app", "former listener drains")
-                .field("listener", name)
+                .field("listener", old.name())
                 .field("address", address)
                 .emit();
-            drain_and_tell(name, old, last_call, shutdown.drain_timeout, &logs).await;
+            drain_and_tell(old, last_call, shutdown.drain_timeout, logs).await;
         }));
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 
+use axum::Router;
 use axum::routing::get;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -34,14 +35,20 @@ struct Slow {
 }
 
 impl Slow {
-    fn routes(self) -> Router {
-        Router::new().route(
-            "/slow",
-            get(async move || {
-                self.reached.notify_one();
-                self.answer.notified().await;
-                "at last\n"
-            }),
+    /// Serves it; gives the keys by which the gateway forwards `/slow` to it.
+    async fn serve(self) -> String {
+        let handler = async move || {
+            self.reached.notify_one();
+            self.answer.notified().await;
+            "at last\n"
+        };
+        let routes = Router::new().route("/slow", get(handler));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        format!(
+            "routes.slow = {{ path = {{ exact = '/slow' }}, forward = {{ pool = 'slow' }} }}\n\
+             pools.slow.upstreams = [{{ address = '{address}' }}]\n"
         )
     }
 }
@@ -56,13 +63,17 @@ struct Rig {
     logs: Receiver<Value>,
     running: JoinHandle<Exit>,
     folder: tempfile::TempDir,
+    /// The keys by which requests reach `slow`.
+    routes: String,
 }
 
 impl Rig {
-    fn start(shutdown: &str) -> Self {
+    async fn start(shutdown: &str) -> Self {
+        let slow = Slow::default();
+        let routes = slow.clone().serve().await;
         let text = format!(
             "listeners.data = {{ address = '127.0.0.1', port = 0 }}\n\
-             listeners.admin.port = 0\nshutdown = {{ {shutdown} }}\n"
+             listeners.admin.port = 0\nshutdown = {{ {shutdown} }}\n{routes}"
         );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("edge-node.toml");
@@ -71,13 +82,12 @@ impl Rig {
         let (speaker, told) = mpsc::unbounded_channel();
         let mut herald = Herald::new(Box::new(Counting(speaker)));
         let (line, logs) = heard();
-        let slow = Slow::default();
-        let routes = slow.clone().routes();
-        let app = App::build_with(&path, &config, herald.watch(), &line, |_, _, _| routes).unwrap();
-        let (data, admin) = (app.data.address(), app.admin.address());
+        let material = Material::default();
+        let app = App::build(&path, &config, &material, herald.watch(), &line).unwrap();
+        let (data, admin) = (app.data[0].address(), app.admin.address());
         let (asks, receiver) = mpsc::channel(8);
         let running = tokio::spawn(async move { app.run(receiver, &mut herald, None).await });
-        Self { data, admin, asks, told, slow, logs, running, folder }
+        Self { data, admin, asks, told, slow, logs, running, folder, routes }
     }
 
     /// Waits until the host is told this phase; gives its checkpoint.
@@ -98,8 +108,9 @@ impl Rig {
         self.asks.send(ask).await.unwrap();
     }
 
-    /// Writes the config file.
+    /// Writes the config file: `text`, and how `slow` is reached.
     fn write(&self, text: &str) {
+        let text = format!("{text}{}", self.routes);
         std::fs::write(self.folder.path().join("edge-node.toml"), text).unwrap();
     }
 
@@ -147,7 +158,7 @@ async fn send(address: SocketAddr, method: &str, path: &str) -> String {
 
 #[tokio::test]
 async fn it_is_ready_once_the_host_is_told_and_stops_clean_when_asked() {
-    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10s'");
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10s'").await;
     rig.until(Phase::Serving).await;
     assert!(within(exchange(rig.admin, "/readyz")).await.starts_with("HTTP/1.1 200 OK\r\n"));
     assert_eq!(rig.logged("listening")["listener"], "data");
@@ -160,7 +171,7 @@ async fn it_is_ready_once_the_host_is_told_and_stops_clean_when_asked() {
 
 #[tokio::test]
 async fn a_pause_is_not_ready_but_live_and_ends_when_asked() {
-    let mut rig = Rig::start("unready-wait = '0s'");
+    let mut rig = Rig::start("unready-wait = '0s'").await;
     rig.until(Phase::Serving).await;
     rig.ask(Ask::Pause).await;
     assert_eq!(rig.until(Phase::Paused).await, 0);
@@ -178,7 +189,7 @@ async fn a_pause_is_not_ready_but_live_and_ends_when_asked() {
 
 #[tokio::test]
 async fn while_it_waits_unready_it_says_so_and_still_takes_requests() {
-    let mut rig = Rig::start("unready-wait = '5m'");
+    let mut rig = Rig::start("unready-wait = '5m'").await;
     rig.until(Phase::Serving).await;
     rig.stop().await;
     rig.until(Phase::Draining).await;
@@ -193,7 +204,7 @@ async fn while_it_waits_unready_it_says_so_and_still_takes_requests() {
 
 #[tokio::test]
 async fn a_request_in_flight_is_answered_while_draining_and_its_connection_closed() {
-    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'");
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'").await;
     rig.until(Phase::Serving).await;
     let mut stream = TcpStream::connect(rig.data).await.unwrap();
     // Keep-alive: closing is the service's own wish.
@@ -224,7 +235,7 @@ async fn a_request_in_flight_is_answered_while_draining_and_its_connection_close
 
 #[tokio::test]
 async fn an_idle_connection_does_not_hold_up_the_drain() {
-    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'");
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'").await;
     rig.until(Phase::Serving).await;
     let mut silent = TcpStream::connect(rig.data).await.unwrap();
     rig.stop().await;
@@ -236,7 +247,7 @@ async fn an_idle_connection_does_not_hold_up_the_drain() {
 
 #[tokio::test]
 async fn requests_that_outlast_the_drain_timeout_are_cut_and_counted() {
-    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '50ms'");
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '50ms'").await;
     rig.until(Phase::Serving).await;
     let _first = rig.in_flight().await;
     let _second = rig.in_flight().await;
@@ -247,7 +258,7 @@ async fn requests_that_outlast_the_drain_timeout_are_cut_and_counted() {
 
 #[tokio::test]
 async fn a_second_request_to_stop_ends_at_once() {
-    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'");
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'").await;
     rig.until(Phase::Serving).await;
     let _never_answered = rig.in_flight().await;
     rig.stop().await;
@@ -259,7 +270,7 @@ async fn a_second_request_to_stop_ends_at_once() {
 
 #[tokio::test]
 async fn the_host_sees_progress_each_second_of_a_drain() {
-    let mut rig = Rig::start("unready-wait = '5m'");
+    let mut rig = Rig::start("unready-wait = '5m'").await;
     rig.until(Phase::Serving).await;
     tokio::time::pause();
     rig.stop().await;
@@ -289,7 +300,7 @@ fn free_port() -> u16 {
 
 #[tokio::test]
 async fn a_reload_moves_the_data_listener_and_answers_what_was_asked_of_the_old_one() {
-    let mut rig = Rig::start("unready-wait = '0s'");
+    let mut rig = Rig::start("unready-wait = '0s'").await;
     rig.until(Phase::Serving).await;
     let in_flight = rig.in_flight().await;
     let port = free_port();
@@ -320,7 +331,7 @@ async fn a_reload_moves_the_data_listener_and_answers_what_was_asked_of_the_old_
 #[tokio::test]
 async fn former_listeners_that_nobody_uses_do_not_hold_up_further_moves() {
     // Far longer than the test: whoever waits for it in vain fails.
-    let mut rig = Rig::start("unready-wait = '60s'");
+    let mut rig = Rig::start("unready-wait = '60s'").await;
     rig.until(Phase::Serving).await;
     let ports = [free_port(), free_port()];
     for turn in 0..20 {
@@ -332,7 +343,7 @@ async fn former_listeners_that_nobody_uses_do_not_hold_up_further_moves() {
 
 #[tokio::test]
 async fn a_reload_moves_the_admin_listener_that_asked_for_it() {
-    let mut rig = Rig::start("unready-wait = '0s'");
+    let mut rig = Rig::start("unready-wait = '0s'").await;
     rig.until(Phase::Serving).await;
     let port = free_port();
     let text = config(0, "").replace("admin.port = 0", &format!("admin.port = {port}"));
@@ -344,7 +355,7 @@ async fn a_reload_moves_the_admin_listener_that_asked_for_it() {
 
 #[tokio::test]
 async fn a_bad_config_is_refused_with_its_diagnostics_and_changes_nothing() {
-    let mut rig = Rig::start("unready-wait = '0s'");
+    let mut rig = Rig::start("unready-wait = '0s'").await;
     rig.until(Phase::Serving).await;
     let port = free_port();
     let answer = rig.reload(&config(port, "log.level = 'loud'\n")).await;
@@ -363,7 +374,7 @@ async fn a_bad_config_is_refused_with_its_diagnostics_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_reload_of_which_one_listener_cannot_be_bound_changes_nothing() {
-    let mut rig = Rig::start("unready-wait = '0s'");
+    let mut rig = Rig::start("unready-wait = '0s'").await;
     rig.until(Phase::Serving).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (free, taken) = (free_port(), taken.local_addr().unwrap().port());
@@ -381,7 +392,7 @@ async fn a_reload_of_which_one_listener_cannot_be_bound_changes_nothing() {
 
 #[tokio::test]
 async fn a_reload_asked_for_by_the_host_is_told_to_it_and_sets_limits_level_and_timings() {
-    let mut rig = Rig::start("unready-wait = '0s'");
+    let mut rig = Rig::start("unready-wait = '0s'").await;
     rig.until(Phase::Serving).await;
     rig.write(&config(0, "log.level = 'debug'\nlisteners.data.connections-max = 1\n").replace(
         "listeners.data = { address = '127.0.0.1', port = 0 }\n",
@@ -408,7 +419,7 @@ async fn a_reload_asked_for_by_the_host_is_told_to_it_and_sets_limits_level_and_
 
 #[tokio::test]
 async fn a_reload_while_paused_leaves_it_paused() {
-    let mut rig = Rig::start("unready-wait = '0s'");
+    let mut rig = Rig::start("unready-wait = '0s'").await;
     rig.until(Phase::Serving).await;
     rig.ask(Ask::Pause).await;
     rig.until(Phase::Paused).await;
@@ -419,7 +430,7 @@ async fn a_reload_while_paused_leaves_it_paused() {
 
 #[tokio::test]
 async fn a_connection_that_the_kernel_took_before_the_drain_is_answered() {
-    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'");
+    let mut rig = Rig::start("unready-wait = '0s', drain-timeout = '10m'").await;
     rig.until(Phase::Serving).await;
     // Connected and sent without giving the service its turn.
     let early: Vec<_> = (0..64)
@@ -443,15 +454,14 @@ async fn a_connection_that_the_kernel_took_before_the_drain_is_answered() {
 
 #[tokio::test]
 async fn a_port_in_use_names_the_listener_the_address_and_a_way_out() {
-    let rig = Rig::start("");
+    let rig = Rig::start("").await;
     let text = format!("listeners.data = {{ address = '127.0.0.1', port = {} }}", rig.data.port());
     let source = strict_toml::Source::new("test.toml", text);
     let config = crate::config::parse(&source, std::path::Path::new("")).unwrap();
     let herald = Herald::new(Box::new(Counting(mpsc::unbounded_channel().0)));
-    let Err(error) = App::build(std::path::Path::new(""), &config, herald.watch(), &heard().0)
-    else {
-        panic!("it bound")
-    };
+    let (material, logs) = (Material::default(), heard().0);
+    let built = App::build(Path::new(""), &config, &material, herald.watch(), &logs);
+    let Err(Failure::Bind(error)) = built else { panic!("it bound") };
     let port = rig.data.port();
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
     assert_eq!(

@@ -1,22 +1,35 @@
 //! From the mirror of the TOML to the validated model: every rule a type cannot say.
 //!
-//! All rules are tried, so that all mistakes are reported at once.
+//! All rules are tried, so that all mistakes are reported at once. Each room below holds the rules of
+//! one table; those of one string are functions that know no table (`host`, `path`, `header`,
+//! `network`, `upstream`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 
-use strict_toml::{ByteSize, Diagnostic, Duration, Spanned};
+use strict_toml::{ByteSize, Diagnostic, Duration, Invalid, Spanned};
 
-use super::model::{Config, Listener, Listeners, Log, Shutdown};
+use super::model::{Config, Log, Shutdown};
 use super::raw;
 use crate::observe::logs::Rotation;
 
-const HEADER_READ_TIMEOUT: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(600);
-const WRITE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
-const HEADER_BYTES: RangeInclusive<ByteSize> =
-    ByteSize::from_bytes(8 * 1024)..=ByteSize::from_bytes(1024 * 1024);
+mod action;
+mod ambiguity;
+mod header;
+mod host;
+mod listener;
+mod name;
+mod network;
+mod path;
+mod pool;
+mod probe;
+mod route;
+mod upstream;
+
+use route::Declared;
+
 const UNREADY_WAIT: RangeInclusive<Duration> = Duration::from_secs(0)..=Duration::from_secs(300);
 const DRAIN_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(0)..=Duration::from_secs(3600);
 /// The smallest holds a few of the longest lines.
@@ -24,111 +37,85 @@ const ROTATE_SIZE: RangeInclusive<ByteSize> =
     ByteSize::from_bytes(64 * 1024)..=ByteSize::from_bytes(1024 * 1024 * 1024);
 const ROTATE_AGE: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(366 * 24 * 3600);
+/// More threads than this wait for each other.
+const WORKERS_MAX: usize = 64;
 
 /// Lowers a config; `folder` is where its relative paths start.
 ///
 /// # Errors
 /// Every rule that is broken.
-pub fn lower(raw: raw::Config, folder: &Path) -> Result<Config, Vec<Diagnostic>> {
-    let raw::Config { listeners: raw::Listeners { data, admin }, shutdown, log } = raw;
-    let mut rules = Rules::default();
-    rules.apart(&data, &admin);
+pub fn lower(raw: &raw::Config, folder: &Path) -> Result<Config, Vec<Diagnostic>> {
+    let raw::Config { workers, listeners, routes, pools, shutdown, log } = raw;
+    let mut rules = Rules { folder, broken: Vec::new() };
+    let by_default;
+    let data = if listeners.data.is_empty() {
+        by_default = default_data();
+        &by_default
+    } else {
+        &listeners.data
+    };
     let config = Config {
-        listeners: Listeners { data: rules.data(data), admin: rules.admin(admin) },
+        listeners: rules.listeners(data, &listeners.admin),
+        routes: rules.routes(routes, Declared { listeners: data, pools }),
+        pools: rules.pools(pools),
+        workers: workers.map_or_else(processors, |workers| workers as usize),
         shutdown: rules.shutdown(shutdown),
-        log: rules.log(log, folder),
+        log: rules.log(log),
     };
     if rules.broken.is_empty() { Ok(config) } else { Err(rules.broken) }
 }
 
-/// Checks rules and keeps the diagnostics of those that are broken.
-#[derive(Default)]
-struct Rules {
+/// The listener of a config that names none.
+fn default_data() -> BTreeMap<Spanned<String>, raw::DataListener> {
+    BTreeMap::from([("data".to_owned().into(), raw::DataListener::default())])
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS_MAX))
+}
+
+/// Checks rules and keeps the diagnostics of those that are broken. What a method returns after that
+/// is of no matter: it is never used.
+struct Rules<'a> {
+    /// Where relative paths start.
+    folder: &'a Path,
     broken: Vec<Diagnostic>,
 }
 
-impl Rules {
-    fn data(&mut self, raw: raw::DataListener) -> Listener {
-        let raw::DataListener {
-            address,
-            port,
-            connections_max,
-            header_read_timeout,
-            write_timeout,
-            header_bytes_max,
-        } = raw;
-        Listener {
-            address: SocketAddr::new(address.to_canonical(), *port),
-            connections_max: connections_max as usize,
-            header_read_timeout: self.header_read_timeout("data", &header_read_timeout),
-            write_timeout: self.write_timeout("data", &write_timeout),
-            header_bytes_max: self.header_bytes_max("data", &header_bytes_max),
-        }
-    }
-
-    fn admin(&mut self, raw: raw::AdminListener) -> Listener {
-        let raw::AdminListener {
-            address,
-            port,
-            connections_max,
-            header_read_timeout,
-            write_timeout,
-            header_bytes_max,
-        } = raw;
-        Listener {
-            address: SocketAddr::new(address.to_canonical(), *port),
-            connections_max: connections_max as usize,
-            header_read_timeout: self.header_read_timeout("admin", &header_read_timeout),
-            write_timeout: self.write_timeout("admin", &write_timeout),
-            header_bytes_max: self.header_bytes_max("admin", &header_bytes_max),
-        }
-    }
-
-    fn header_read_timeout(
-        &mut self,
-        listener: &str,
-        timeout: &Spanned<Duration>,
-    ) -> std::time::Duration {
-        let key = format!("listeners.{listener}.header-read-timeout");
-        self.within(&key, timeout, &HEADER_READ_TIMEOUT).to_std()
-    }
-
-    fn write_timeout(
-        &mut self,
-        listener: &str,
-        timeout: &Spanned<Duration>,
-    ) -> std::time::Duration {
-        let key = format!("listeners.{listener}.write-timeout");
-        self.within(&key, timeout, &WRITE_TIMEOUT).to_std()
-    }
-
-    fn header_bytes_max(&mut self, listener: &str, size: &Spanned<ByteSize>) -> usize {
-        let key = format!("listeners.{listener}.header-bytes-max");
-        let bytes = self.within(&key, size, &HEADER_BYTES).as_u64();
-        usize::try_from(bytes).unwrap_or(usize::MAX)
-    }
-
-    fn shutdown(&mut self, raw: raw::Shutdown) -> Shutdown {
+impl Rules<'_> {
+    fn shutdown(&mut self, raw: &raw::Shutdown) -> Shutdown {
         let raw::Shutdown { unready_wait, drain_timeout } = raw;
         Shutdown {
-            unready_wait: self
-                .within("shutdown.unready-wait", &unready_wait, &UNREADY_WAIT)
-                .to_std(),
-            drain_timeout: self
-                .within("shutdown.drain-timeout", &drain_timeout, &DRAIN_TIMEOUT)
-                .to_std(),
+            unready_wait: self.duration("shutdown.unready-wait", unready_wait, &UNREADY_WAIT),
+            drain_timeout: self.duration("shutdown.drain-timeout", drain_timeout, &DRAIN_TIMEOUT),
         }
     }
 
-    fn log(&mut self, raw: raw::Log, folder: &Path) -> Log {
-        let raw::Log { level, file, rotate_size, rotate_age, keep } = raw;
+    fn log(&mut self, raw: &raw::Log) -> Log {
+        let raw::Log { level, access, file, rotate_size, rotate_age, keep } = raw;
         let rotation = Rotation {
-            bytes_max: self.within("log.rotate-size", &rotate_size, &ROTATE_SIZE).as_u64(),
+            bytes_max: self.within("log.rotate-size", rotate_size, &ROTATE_SIZE).as_u64(),
             age_max: rotate_age
-                .map(|age| self.within("log.rotate-age", &age, &ROTATE_AGE).to_std()),
-            keep,
+                .as_ref()
+                .map(|age| self.duration("log.rotate-age", age, &ROTATE_AGE)),
+            keep: *keep,
         };
-        Log { level, file: file.map(|file| folder.join(file)), rotation }
+        let file = file.as_ref().map(|file| self.file(file));
+        Log { level: *level, access: *access, file, rotation }
+    }
+
+    /// A path of the config, ready for use.
+    fn file(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn duration(
+        &mut self,
+        key: &str,
+        value: &Spanned<Duration>,
+        range: &RangeInclusive<Duration>,
+    ) -> std::time::Duration {
+        self.within(key, value, range).to_std()
     }
 
     /// The value, with a diagnostic if it is out of range.
@@ -146,36 +133,65 @@ impl Rules {
         *value.get()
     }
 
-    /// Two listeners cannot have one port of one address. Port 0 is another each time.
-    fn apart(&mut self, data: &raw::DataListener, admin: &raw::AdminListener) {
-        let same_port = *data.port == *admin.port && *data.port != 0;
-        if !same_port || !overlap(*data.address, *admin.address) {
-            return;
+    /// What a string stands for, or none with a diagnostic that says what was `expected`.
+    fn parsed<T>(
+        &mut self,
+        key: &str,
+        text: &Spanned<String>,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, Invalid>,
+    ) -> Option<T> {
+        match parse(text.get()) {
+            Ok(value) => Some(value),
+            Err(Invalid { reason, help }) => {
+                let mistake = Diagnostic::error(format!("`{key}`: {reason}"))
+                    .at(text.span(), format!("expected {expected}"));
+                self.broken.push(with_help(mistake, help));
+                None
+            }
         }
-        let mistake = Diagnostic::error(format!(
-            "`listeners.data` and `listeners.admin` both bind port {}",
-            data.port
-        ))
-        .help("give one of them another `port`");
-        // A default has no place; at least one of the two was written, or they would differ.
-        let is_written = |port: &Spanned<u16>| !port.span().is_empty();
-        self.broken.push(match (is_written(&admin.port), is_written(&data.port)) {
-            (true, true) => mistake
-                .at(admin.port.span(), "bound here again")
-                .related(data.port.span(), "bound here first"),
-            (true, false) => mistake.at(admin.port.span(), "the default of `listeners.data.port`"),
-            (false, true) => mistake.at(data.port.span(), "the default of `listeners.admin.port`"),
-            (false, false) => mistake,
-        });
+    }
+
+    /// The same for each string of a list.
+    fn each_parsed<T>(
+        &mut self,
+        key: &str,
+        texts: &[Spanned<String>],
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, Invalid>,
+    ) -> Vec<T> {
+        texts.iter().filter_map(|text| self.parsed(key, text, expected, &parse)).collect()
+    }
+
+    /// Refuses all but exactly one of several keys; `place` is where it is said that there is none.
+    fn exactly_one<const N: usize>(
+        &mut self,
+        what: &str,
+        place: std::ops::Range<usize>,
+        keys: [(&str, Option<std::ops::Range<usize>>); N],
+    ) {
+        let names = keys.each_ref().map(|(name, _)| format!("`{name}`")).join(", ");
+        let mut set: Vec<_> =
+            keys.into_iter().filter_map(|(name, span)| Some((name, span?))).collect();
+        set.sort_by_key(|(_, span)| span.start);
+        let Some((first, others)) = set.split_first() else {
+            let mistake = Diagnostic::error(format!("{what} has none of {names}"));
+            return self.broken.push(mistake.at(place, "needs exactly one of them"));
+        };
+        for (name, span) in others {
+            let both = format!("{what} has both `{}` and `{name}`", first.0);
+            self.broken.push(
+                Diagnostic::error(both)
+                    .at(span.clone(), format!("only one of {names} may be set"))
+                    .related(first.1.clone(), "already chosen here"),
+            );
+        }
     }
 }
 
-/// True if binding both to one port must fail. `::` is bound for IPv6 and IPv4 (`listener.rs`), so
-/// it takes every address of the port; an IPv4 address in IPv6 form is that IPv4 address.
-fn overlap(one: IpAddr, other: IpAddr) -> bool {
-    let (one, other) = (one.to_canonical(), other.to_canonical());
-    let takes = |wide: IpAddr, narrow: IpAddr| {
-        wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
-    };
-    one == other || takes(one, other) || takes(other, one)
+fn with_help(mistake: Diagnostic, help: Option<String>) -> Diagnostic {
+    match help {
+        Some(help) => mistake.help(help),
+        None => mistake,
+    }
 }

@@ -1,45 +1,43 @@
 //! The validated config, as the service uses it: no option stands for a default, no value is out
 //! of range, every path is ready for use.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::observe::logs::{Level, Rotation};
 
+mod listener;
+mod pool;
+mod route;
+
+pub use listener::{
+    CertificateFiles, ClientCertificates, DataListener, Listener, Listeners, ServerTls, TlsVersion,
+};
+pub use pool::{
+    Balance, ClientTls, Ejection, HashKey, Pool, Probe, ProbeKind, Protocol, RETRIES_FREE,
+    SuccessRate, Upstream, UpstreamAddress,
+};
+pub use route::{
+    Action, ClientRules, Files, FixedResponse, Forward, HeaderEdits, HeaderMatch, HostPattern,
+    HostRewrite, Matcher, NamePattern, PathPattern, PathRewrite, RateLimit, RatePer, Redirect,
+    Route, TemplateSegment,
+};
+
 /// The whole config.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where connections are taken.
     pub listeners: Listeners,
+    /// Which requests go where, in the order of their names.
+    pub routes: Vec<Route>,
+    /// Where they go, in the order of their names.
+    pub pools: Vec<Pool>,
+    /// Threads that serve data listeners.
+    pub workers: usize,
     /// How the service stops.
     pub shutdown: Shutdown,
     /// What is logged, and where to.
     pub log: Log,
-}
-
-/// The listeners.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listeners {
-    /// For the world.
-    pub data: Listener,
-    /// For supervisors and scrapers.
-    pub admin: Listener,
-}
-
-/// One listener and its limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// Where it is bound; port 0 stands for any free port.
-    pub address: SocketAddr,
-    /// Connections at a time.
-    pub connections_max: usize,
-    /// From the first wait for a request's head until it is complete.
-    pub header_read_timeout: Duration,
-    /// From a write that the peer does not take until it takes some of it.
-    pub write_timeout: Duration,
-    /// Bytes of a request's head.
-    pub header_bytes_max: usize,
 }
 
 /// How the service stops.
@@ -56,6 +54,8 @@ pub struct Shutdown {
 pub struct Log {
     /// The least level that is written.
     pub level: Level,
+    /// Whether each request of a data listener is logged, at level info.
+    pub access: bool,
     /// The file that is appended to; stdout if none.
     pub file: Option<PathBuf>,
     /// When another file is begun.

@@ -1,9 +1,9 @@
 //! The serde mirror of the config file: keys, types, defaults and their documentation.
 //!
-//! Doc comments here become the JSON Schema's descriptions. Rules that a type cannot say are in
-//! `lower.rs`.
+//! Doc comments here become the JSON Schema's descriptions and the reference in `docs/gateway.md`.
+//! Rules that a type cannot say are in `lower.rs`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,91 +11,40 @@ use strict_toml::{ByteSize, Duration, Spanned};
 
 use crate::observe::logs::Level;
 
-/// The config file of edge-node. Every key has a default.
+mod listener;
+mod pool;
+mod route;
+
+pub use listener::{
+    AdminListener, CertificateFiles, ClientCertificates, DataListener, Demand, Listeners,
+    ServerTls, TlsVersion,
+};
+pub use pool::{
+    Balance, ClientCertificate, ClientTls, Ejection, HashKey, HttpProbe, Pool, Probe, Protocol,
+    SuccessRate, Upstream,
+};
+pub use route::{
+    ClientRules, Files, Forward, HeaderEdits, HeaderMatch, HostRewrite, NamePattern, PathPattern,
+    PathRewrite, RateLimit, RatePer, Redirect, Respond, Route, Scheme,
+};
+
+/// The config file of edge-node. An empty one is fine.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Config {
+    /// Threads that serve data listeners; as many as the machine has processors without it, 64 at most.
+    #[schemars(range(min = 1, max = 64))]
+    pub workers: Option<u32>,
     /// Where connections are taken.
     pub listeners: Listeners,
+    /// Which requests go where. Without any, `/` says who answers.
+    pub routes: BTreeMap<Spanned<String>, Route>,
+    /// Where they go.
+    pub pools: BTreeMap<Spanned<String>, Pool>,
     /// How the service stops.
     pub shutdown: Shutdown,
     /// What is logged, and where to.
     pub log: Log,
-}
-
-/// Where connections are taken.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Listeners {
-    /// The listener for the world.
-    pub data: DataListener,
-    /// The listener for supervisors and scrapers: `/livez`, `/readyz`, `/metrics`. It knows no
-    /// authentication, so keep it on loopback or in a network of your own.
-    pub admin: AdminListener,
-}
-
-/// The listener for the world.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct DataListener {
-    /// The address bound; `0.0.0.0` for every interface by IPv4, `::` by IPv6 and IPv4.
-    pub address: Spanned<IpAddr>,
-    /// The port bound; 0 for any free port.
-    pub port: Spanned<u16>,
-    /// Connections at a time; more of them wait.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub connections_max: u32,
-    /// How long a client may take to send a request's head, and keep a connection idle; 1s to 10m.
-    pub header_read_timeout: Spanned<Duration>,
-    /// How long a client may leave an answer unread before its connection is cut; 1s to 10m.
-    pub write_timeout: Spanned<Duration>,
-    /// Size of a request's head at most; 8KiB to 1MiB.
-    pub header_bytes_max: Spanned<ByteSize>,
-}
-
-impl Default for DataListener {
-    fn default() -> Self {
-        Self {
-            address: IpAddr::from(Ipv4Addr::UNSPECIFIED).into(),
-            port: 8080.into(),
-            connections_max: 4096,
-            header_read_timeout: Duration::from_secs(10).into(),
-            write_timeout: Duration::from_secs(30).into(),
-            header_bytes_max: ByteSize::from_bytes(16 * 1024).into(),
-        }
-    }
-}
-
-/// The listener for supervisors and scrapers.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct AdminListener {
-    /// The address bound, `::` for every interface by IPv6 and IPv4; on loopback, requests must name an address or `localhost` as host.
-    pub address: Spanned<IpAddr>,
-    /// The port bound; 0 for any free port.
-    pub port: Spanned<u16>,
-    /// Connections at a time; more of them wait.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub connections_max: u32,
-    /// How long a client may take to send a request's head, and keep a connection idle; 1s to 10m.
-    pub header_read_timeout: Spanned<Duration>,
-    /// How long a client may leave an answer unread before its connection is cut; 1s to 10m.
-    pub write_timeout: Spanned<Duration>,
-    /// Size of a request's head at most; 8KiB to 1MiB.
-    pub header_bytes_max: Spanned<ByteSize>,
-}
-
-impl Default for AdminListener {
-    fn default() -> Self {
-        Self {
-            address: IpAddr::from(Ipv4Addr::LOCALHOST).into(),
-            port: 9464.into(),
-            connections_max: 64,
-            header_read_timeout: Duration::from_secs(10).into(),
-            write_timeout: Duration::from_secs(30).into(),
-            header_bytes_max: ByteSize::from_bytes(16 * 1024).into(),
-        }
-    }
 }
 
 /// How the service stops.
@@ -125,6 +74,8 @@ impl Default for Shutdown {
 pub struct Log {
     /// The least level that is written.
     pub level: Level,
+    /// Whether each request of a data listener is logged, at level `info`.
+    pub access: bool,
     /// The file log lines are appended to, relative to the folder of this file. Without it they
     /// go to stdout, which a Windows service does not have.
     #[schemars(length(min = 1))]
@@ -144,6 +95,7 @@ impl Default for Log {
     fn default() -> Self {
         Self {
             level: Level::Info,
+            access: true,
             file: None,
             rotate_size: ByteSize::from_bytes(16 * 1024 * 1024).into(),
             rotate_age: None,

@@ -25,6 +25,11 @@ impl<S> Paced<S> {
         Self { stream, write_timeout, patience: None }
     }
 
+    /// The stream, which may be written to directly.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Ends the wait of a write that got an answer, or fails it once it waited too long.
     fn judge<T>(
         &mut self,

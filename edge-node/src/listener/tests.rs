@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
+use axum::Router;
 use axum::routing::get;
 use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use tokio::sync::watch;
+
+use super::routed::Routed;
 use super::*;
+use crate::config::Config;
 use crate::observe::exposition::Exposition;
 use crate::observe::logs::tests::silent;
 use crate::observe::metrics::Metrics;
@@ -21,11 +26,17 @@ fn start(keys: &str) -> (SocketAddr, Metrics, Serving) {
     let source = strict_toml::Source::new("test.toml", text);
     let config = crate::config::parse(&source, Path::new("")).unwrap();
     let metrics = Metrics::new(Counter::default());
-    let bound = bind("data", &config.listeners.data).unwrap();
+    let bound = bind("data", &config.listeners.data[0].listener).unwrap();
     let address = bound.address();
     let router = Router::new().route("/", get(async || "hello"));
-    let serving = bound.serve(router, &metrics.http(), &Own::default(), &silent());
+    let serving = serve(bound, &config, router, &metrics);
     (address, metrics, serving)
+}
+
+fn serve(bound: Bound, config: &Config, router: Router, metrics: &Metrics) -> Serving {
+    let limits = watch::Sender::new(config.listeners.data[0].listener.clone()).subscribe();
+    let routed = Routed::new(bound.name(), router, limits, &silent());
+    bound.serve(routed, &metrics.http(), &Own::default(), &silent())
 }
 
 async fn within<F: Future>(future: F) -> F::Output {
@@ -112,7 +123,7 @@ async fn the_ipv6_wildcard_takes_ipv4_as_well() {
     let text = "[listeners.data]\naddress = '::'\nport = 0";
     let source = strict_toml::Source::new("test.toml", text);
     let config = crate::config::parse(&source, Path::new("")).unwrap();
-    let bound = match bind("data", &config.listeners.data) {
+    let bound = match bind("data", &config.listeners.data[0].listener) {
         Ok(bound) => bound,
         // A kernel without IPv6 has nothing to show here.
         Err(error) => {
@@ -123,7 +134,7 @@ async fn the_ipv6_wildcard_takes_ipv4_as_well() {
     let port = bound.address().port();
     let metrics = Metrics::new(Counter::default());
     let router = Router::new().route("/", get(async || "hello"));
-    let _serving = bound.serve(router, &metrics.http(), &Own::default(), &silent());
+    let _serving = serve(bound, &config, router, &metrics);
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     assert!(within(exchange(address, HELLO)).await.ends_with("hello"));
 }

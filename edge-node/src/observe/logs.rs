@@ -21,12 +21,14 @@ use self::line::Line;
 use super::event_log::{EventId, EventLog};
 use super::queue::{Bounds, Queue};
 
+mod batch;
 mod file;
 pub mod journal;
 mod line;
 mod rotation;
 mod sink;
 
+pub use batch::{Batch, BatchLine};
 pub use line::Record;
 pub use rotation::{KEEP_MAX, Rotation};
 pub use sink::{Complaint, Sink, Stream, open};
@@ -230,9 +232,9 @@ impl Logs {
     }
 
     fn push(&self, line: Line) {
-        let bytes = line.text.len();
+        let (bytes, lines) = (line.text.len(), line.count());
         if !self.queue.push(Entry::Line(line), bytes) {
-            self.counters.dropped.inc();
+            self.counters.dropped.inc_by(lines);
         }
     }
 }
@@ -276,7 +278,7 @@ impl Writer {
     fn write(&mut self, line: &Line) {
         match self.sink.write(line) {
             Ok(()) => self.tell_about_the_log(),
-            Err(_lost) => drop(self.logs.counters.dropped.inc()),
+            Err(_lost) => drop(self.logs.counters.dropped.inc_by(line.count())),
         }
     }
 

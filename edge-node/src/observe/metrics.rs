@@ -15,7 +15,6 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::exposition::Exposition;
@@ -23,15 +22,18 @@ use super::logs::LogCounters;
 use super::process::ProcessCollector;
 use crate::build_info;
 use crate::probe::SelfProbe;
+use crate::upstream::Pools;
 
+mod durations;
+mod meters;
 mod reloads;
+mod upstreams;
 
+use self::durations::Durations;
+use self::upstreams::UpstreamCollector;
+
+pub use meters::RouteMeters;
 pub use reloads::ReloadMetrics;
-
-/// Upper bounds of the duration buckets in seconds: a proxied request on a local network takes
-/// milliseconds, and who waits ten seconds has given up.
-const DURATION_BUCKETS: [f64; 13] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Everything that is scraped.
 pub struct Metrics {
@@ -44,10 +46,39 @@ pub struct Metrics {
 #[derive(Clone)]
 pub struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
-    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    durations: Family<RouteLabels, Durations>,
     in_flight: Family<ListenerLabels, Gauge>,
     connections: Family<ListenerLabels, Gauge>,
     connection_cap_reached: Family<ListenerLabels, Counter>,
+    refused: Family<RefusedLabels, Counter>,
+    tunnels: Family<ListenerLabels, Gauge>,
+    upstream_connections: Family<UpstreamLabels, Gauge>,
+    retries: Family<RetryLabels, Counter>,
+    certificates: Family<CertificateLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    pool: Arc<str>,
+    upstream: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RetryLabels {
+    pool: Arc<str>,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    listener: Arc<str>,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabels {
+    listener: Arc<str>,
+    certificate: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -108,6 +139,11 @@ impl Metrics {
         );
     }
 
+    /// Adds what is counted of the upstreams of the pools in force, whichever these are at a scrape.
+    pub fn add_upstreams(&mut self, pools: &Pools) {
+        self.registry.register_collector(Box::new(UpstreamCollector(pools.clone())));
+    }
+
     /// What is counted of requests.
     #[must_use]
     pub fn http(&self) -> HttpMetrics {
@@ -144,11 +180,17 @@ impl HttpMetrics {
     fn register(registry: &mut Registry) -> Self {
         let http = Self {
             requests: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+            durations: Family::default(),
             in_flight: Family::default(),
             connections: Family::default(),
             connection_cap_reached: Family::default(),
+            refused: Family::default(),
+            tunnels: Family::default(),
+            upstream_connections: Family::default(),
+            retries: Family::default(),
+            certificates: Family::default(),
         };
+        http.register_gateway(registry);
         registry.register("http_requests", "Requests answered", http.requests.clone());
         registry.register(
             "http_request_duration_seconds",
@@ -171,6 +213,88 @@ impl HttpMetrics {
             http.connection_cap_reached.clone(),
         );
         http
+    }
+
+    /// What only the gateway counts.
+    fn register_gateway(&self, registry: &mut Registry) {
+        registry.register(
+            "edge_node_refused",
+            "Connections and requests refused because of a limit",
+            self.refused.clone(),
+        );
+        registry.register(
+            "edge_node_tunnels",
+            "Connections open now that were upgraded to another protocol",
+            self.tunnels.clone(),
+        );
+        registry.register(
+            "upstream_connections",
+            "Connections to upstreams open now",
+            self.upstream_connections.clone(),
+        );
+        registry.register(
+            "upstream_retries",
+            "Requests that failed at an upstream and could be tried again",
+            self.retries.clone(),
+        );
+        registry.register(
+            "tls_cert_not_after_timestamp_seconds",
+            "When a certificate expires, since 1970",
+            self.certificates.clone(),
+        );
+    }
+
+    /// The counter of what a listener refused for a reason, which is one of a closed set.
+    #[must_use]
+    pub fn refused(&self, listener: &Arc<str>, reason: &'static str) -> Counter {
+        let listener = Arc::clone(listener);
+        self.refused.get_or_create_owned(&RefusedLabels { listener, reason })
+    }
+
+    /// The gauge of a listener's tunnels.
+    #[must_use]
+    pub fn tunnels(&self, listener: &Arc<str>) -> Gauge {
+        self.tunnels.get_or_create_owned(&labels(listener))
+    }
+
+    /// The gauge of a listener's requests in flight.
+    #[must_use]
+    pub fn in_flight(&self, listener: &Arc<str>) -> Gauge {
+        self.in_flight.get_or_create_owned(&labels(listener))
+    }
+
+    /// The gauge of the connections to an upstream.
+    #[must_use]
+    pub fn upstream_connections(&self, pool: &Arc<str>, upstream: &Arc<str>) -> Gauge {
+        let (pool, upstream) = (Arc::clone(pool), Arc::clone(upstream));
+        self.upstream_connections.get_or_create_owned(&UpstreamLabels { pool, upstream })
+    }
+
+    /// Forgets the series of an upstream that the config no longer has.
+    pub fn forget_upstream(&self, pool: &Arc<str>, upstream: &Arc<str>) {
+        let (pool, upstream) = (Arc::clone(pool), Arc::clone(upstream));
+        self.upstream_connections.remove(&UpstreamLabels { pool, upstream });
+    }
+
+    /// The counter of a pool's retries that ended so.
+    #[must_use]
+    pub fn retries(&self, pool: &Arc<str>, outcome: &'static str) -> Counter {
+        self.retries.get_or_create_owned(&RetryLabels { pool: Arc::clone(pool), outcome })
+    }
+
+    /// Sets when the certificates of a listener expire, by file, in the place of those there were.
+    pub fn set_certificates(&self, listener: &Arc<str>, known: &[(Arc<str>, i64)]) {
+        for (certificate, not_after) in known {
+            let (listener, certificate) = (Arc::clone(listener), Arc::clone(certificate));
+            let labels = CertificateLabels { listener, certificate };
+            self.certificates.get_or_create(&labels).set(*not_after);
+        }
+    }
+
+    /// Forgets when a certificate expires that a listener no longer shows.
+    pub fn forget_certificate(&self, listener: &Arc<str>, certificate: &Arc<str>) {
+        let (listener, certificate) = (Arc::clone(listener), Arc::clone(certificate));
+        self.certificates.remove(&CertificateLabels { listener, certificate });
     }
 
     /// The meter of one route of a listener.
@@ -214,7 +338,7 @@ impl RouteMeter {
     fn count(&self, method: &'static str, code: StatusCode, duration: Duration) {
         let (listener, route) = (Arc::clone(&self.listener), Arc::clone(&self.route));
         let labels = RouteLabels { listener, route, method };
-        self.metrics.durations.get_or_create(&labels).observe(duration.as_secs_f64());
+        self.metrics.durations.get_or_create(&labels).observe(duration);
         let RouteLabels { listener, route, method } = labels;
         let labels = RequestLabels { listener, route, method, code: code.as_u16() };
         self.metrics.requests.get_or_create(&labels).inc();
@@ -255,11 +379,19 @@ impl Drop for Raised {
     }
 }
 
-/// The method, or `other`: a client may send any word.
+/// The values of the label `method`: a client may send any word, so the last stands for the rest.
+const METHODS: [&str; 10] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other"];
+
+/// The place of a method in [`METHODS`].
+fn method_index(method: &Method) -> usize {
+    let known = METHODS.iter().position(|known| *known == method.as_str());
+    known.unwrap_or(METHODS.len() - 1)
+}
+
+/// The method, or `other`.
 fn known_method(method: &Method) -> &'static str {
-    const KNOWN: [&str; 9] =
-        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+    METHODS[method_index(method)]
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The program `service_recorder` in a prefix: it talks to the service control manager and writes down what that
 //! answers, often enough to see every state.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::{LIMIT, Wine, compile, in_prefix};
 use crate::process::Finished;
-use crate::{cache, wait};
+use crate::{cache, tools, wait};
 
 /// Where it is, on drive C.
 const PROGRAM: &str = r"C:\recorder.exe";
@@ -67,10 +68,11 @@ impl<'a> Recorder<'a> {
     /// When it does not compile.
     #[track_caller]
     pub fn new(wine: &'a Wine, service: &'a str) -> Self {
-        let folder = cache::once("service-recorder", |folder| {
-            let link = "/NODEFAULTLIB /ENTRY:mainCRTStartup /SUBSYSTEM:CONSOLE";
-            compile("service_recorder.rs", "bin", link, folder);
-        });
+        let folder =
+            cache::once(&format!("service-recorder-{:x}", digest_of_sources()), |folder| {
+                let link = "/NODEFAULTLIB /ENTRY:mainCRTStartup /SUBSYSTEM:CONSOLE";
+                compile("service_recorder.rs", "bin", link, folder);
+            });
         std::fs::copy(folder.join("service_recorder.exe"), wine.path(PROGRAM)).unwrap();
         Self { wine, service }
     }
@@ -88,6 +90,16 @@ impl<'a> Recorder<'a> {
     #[track_caller]
     pub fn try_ask(&self, verb: &str, number: u32) -> Finished {
         self.wine.run(PROGRAM, &[verb, self.service, &number.to_string()])
+    }
+
+    /// Gives the running service a control in the manager's place, as it takes one of these from nobody; what the
+    /// service's handler answers, 0 where it accepts.
+    ///
+    /// # Panics
+    /// When it does not reach the service.
+    #[track_caller]
+    pub fn deliver(&self, control: u32) -> u32 {
+        self.ask("deliver", control).trim().parse().unwrap()
     }
 
     /// Starts the service, which is to stop with an exit code of its own; that status, and after how long.
@@ -121,6 +133,15 @@ impl<'a> Recorder<'a> {
         wait::until("the first status", LIMIT, || recording.text().contains('\n').then_some(()));
         recording
     }
+}
+
+/// What a compiled recorder is kept by, so that after a change the new one is used.
+fn digest_of_sources() -> u64 {
+    let mut digest = DefaultHasher::new();
+    for name in ["service_recorder.rs", "control_pipe.rs"] {
+        digest.write(&std::fs::read(tools::workspace().join("tests/rigs").join(name)).unwrap());
+    }
+    digest.finish()
 }
 
 impl Recording {

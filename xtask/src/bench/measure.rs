@@ -165,7 +165,7 @@ impl Drop for Running {
 }
 
 /// Whether a GET of the path is answered with 200.
-fn answers(address: SocketAddr, path: &str) -> bool {
+pub(super) fn answers(address: SocketAddr, path: &str) -> bool {
     use std::io::{Read, Write};
     let exchange = || -> std::io::Result<String> {
         let mut stream = std::net::TcpStream::connect(address)?;

@@ -13,7 +13,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(arguments: &Bench) -> Result<(), Error> {
-    let BenchOf::Dist = arguments.of;
+    if arguments.of == BenchOf::Gateway {
+        return super::bench_gateway::run(arguments);
+    }
     let selection = SelectionArgs { development_key: true, ..SelectionArgs::default() };
     let project = Project::load_for(&selection)?;
     let mut figures = vec![bench::plan(&project.facts)?];
@@ -24,8 +26,7 @@ pub(super) fn run(arguments: &Bench) -> Result<(), Error> {
     let table = bench::table(&figures);
     report::data(&table);
     if arguments.write {
-        let path = project.facts.root.join("docs/benchmarks.md");
-        files::write(&path, bench::page(&figures, &bench::machine()).as_bytes(), 0o644)?;
+        write(&project, "dist", &bench::section(&figures, &bench::machine()))?;
     }
     let missed = figures.iter().filter(|figure| !figure.is_met()).count();
     if missed == 0 {
@@ -33,6 +34,14 @@ pub(super) fn run(arguments: &Bench) -> Result<(), Error> {
     } else {
         Err(Error::Findings(format!("{missed} of {} goals are missed", figures.len())))
     }
+}
+
+/// Puts a section into docs/benchmarks.md.
+pub(super) fn write(project: &Project, name: &str, section: &str) -> Result<(), Error> {
+    let path = project.facts.root.join("docs/benchmarks.md");
+    let page = if path.exists() { files::read_text(&path)? } else { String::new() };
+    let page = bench::with_section(&page, name, section);
+    Ok(files::write(&path, page.as_bytes(), 0o644)?)
 }
 
 /// A warm-up, a release of which everything after the compiler is made anew, and one with nothing changed.

@@ -25,7 +25,6 @@ pub(super) fn run(arguments: &Doctor) -> Result<(), Error> {
 
 /// Looks for everything the selected targets need for a purpose, and for optional Rust targets, which cost no command.
 pub(super) fn examine(project: &Project, selection: &SelectionArgs, purpose: Need) -> Vec<Finding> {
-    let machine = install::machine();
     let mut requirements = doctor::requirements(
         &project.config,
         &project.facts.toolchain.host,
@@ -35,6 +34,12 @@ pub(super) fn examine(project: &Project, selection: &SelectionArgs, purpose: Nee
     let is_rust_target =
         |requirement: &Requirement| matches!(requirement.probe, Probe::RustTarget(_));
     requirements.retain(|requirement| requirement.need <= purpose || is_rust_target(requirement));
+    findings(project, requirements)
+}
+
+/// Looks for tools.
+pub(super) fn findings(project: &Project, requirements: Vec<Requirement>) -> Vec<Finding> {
+    let machine = install::machine();
     let probed = probe::all(&requirements, &project.facts);
     let judged = requirements.into_iter().zip(&probed).map(|(requirement, probed)| {
         let hint = install::hint(&requirement, machine);

@@ -219,7 +219,7 @@ pub(super) fn label_name(text: &str) -> Result<(), Invalid> {
 }
 
 /// Labels of Prometheus' own, and those that the measured families and the alerting rules carry.
-const LABELS_TAKEN: [&str; 10] = [
+const LABELS_TAKEN: [&str; 12] = [
     "job",
     "instance",
     "listener",
@@ -230,6 +230,8 @@ const LABELS_TAKEN: [&str; 10] = [
     "quantile",
     "severity",
     "alertname",
+    "pool",
+    "upstream",
 ];
 
 /// A label that may be added to every target.

@@ -11,8 +11,8 @@ mod targets;
 
 use super::formats;
 use super::model::{
-    Alerts, Algorithm, Config, Configuration, Listener, Metrics, Packages, Product, Scrape, Secret,
-    Service, Signing,
+    Alerts, Algorithm, Config, Configuration, Listener, Metrics, Packages, Panel, Product, Scrape,
+    Secret, Service, Signing,
 };
 use super::raw;
 use std::collections::BTreeMap;
@@ -79,6 +79,7 @@ impl Rules<'_> {
             metrics,
             scrape,
             alerts,
+            dashboard,
             targets,
             bundles,
             packages,
@@ -102,6 +103,7 @@ impl Rules<'_> {
             metrics,
             listeners,
             alerts: self.alerts(alerts),
+            panels: dashboard.panels.iter().map(|panel| self.panel(panel)).collect(),
             targets: self.targets(targets, bundles, &names),
             packages,
             algorithms: algorithms(checksums),
@@ -315,8 +317,13 @@ impl Rules<'_> {
 
     fn metrics(&mut self, raw: &raw::Metrics, listeners: &BTreeMap<String, Listener>) -> Metrics {
         let raw::Metrics { listener, path, ready_path, families } = raw;
-        let raw::Families { start_time, requests, request_duration, certificate_not_after } =
-            families;
+        let raw::Families {
+            start_time,
+            requests,
+            request_duration,
+            certificate_not_after,
+            upstream_healthy,
+        } = families;
         if !listeners.contains_key(listener.get()) {
             self.mistakes.push(unknown("listener", listener, listeners.keys()));
         }
@@ -337,6 +344,7 @@ impl Rules<'_> {
             requests: requests.get().clone(),
             request_duration: request_duration.get().clone(),
             certificate_not_after: certificate_not_after.get().clone(),
+            upstream_healthy: upstream_healthy.as_ref().map(|name| name.get().clone()),
         }
     }
 
@@ -374,6 +382,27 @@ impl Rules<'_> {
                 .iter()
                 .map(|(name, value)| (name.get().clone(), value.get().clone()))
                 .collect(),
+        }
+    }
+
+    fn panel(&mut self, raw: &raw::Panel) -> Panel {
+        let raw::Panel { title, metric, show, labels, unit } = raw;
+        for (index, label) in labels.iter().enumerate() {
+            self.valid(label, formats::label_name);
+            if let Some(first) = labels[..index].iter().find(|first| *first == label) {
+                self.mistakes.push(
+                    Diagnostic::error(format!("label `{label}` is listed twice"))
+                        .at(label.span(), "again")
+                        .related(first.span(), "first here"),
+                );
+            }
+        }
+        Panel {
+            title: title.get().clone(),
+            metric: metric.get().clone(),
+            show: *show,
+            labels: labels.iter().map(|label| label.get().clone()).collect(),
+            unit: *unit,
         }
     }
 

@@ -15,7 +15,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use super::raw::{
-    Algorithm, Format, Linker, Readiness, Reload, Restart, Text, WindowsAccount, WindowsStart,
+    Algorithm, Format, Linker, Readiness, Reload, Restart, Show, Text, Unit, WindowsAccount,
+    WindowsStart,
 };
 
 /// A whole declaration.
@@ -37,6 +38,8 @@ pub struct Config {
     pub scrape: Scrape,
     /// Thresholds of the alerting rules.
     pub alerts: Alerts,
+    /// What its dashboard shows beside what every dashboard does.
+    pub panels: Vec<Panel>,
     /// The programs to build, sorted by triple.
     pub targets: Vec<Target>,
     /// What packages say of the product; there is something if a bundle is a package.
@@ -146,6 +149,8 @@ pub struct Metrics {
     pub request_duration: String,
     /// Metric family: certificate end.
     pub certificate_not_after: String,
+    /// Metric family: whether an upstream is well; none where there are no upstreams.
+    pub upstream_healthy: Option<String>,
 }
 
 /// How Prometheus scrapes the program.
@@ -161,6 +166,21 @@ pub struct Scrape {
     pub timeout: Duration,
     /// Labels of every target.
     pub labels: BTreeMap<String, String>,
+}
+
+/// A panel of the dashboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panel {
+    /// What stands above it.
+    pub title: String,
+    /// Full name of a metric.
+    pub metric: String,
+    /// What is shown of it.
+    pub show: Show,
+    /// Label names, each once.
+    pub labels: Vec<String>,
+    /// What is counted.
+    pub unit: Unit,
 }
 
 /// Thresholds of the alerting rules.
@@ -386,8 +406,8 @@ impl Format {
         Self::PACKED.into_iter().find(is)
     }
 
-    /// Whether its package managers check OpenPGP signatures.
-    pub const fn is_signed_by_gpg(self) -> bool {
+    /// Whether a Linux package manager installs it: it is handed on without its release, and so is signed by itself.
+    pub const fn has_package_manager(self) -> bool {
         match self {
             Self::Deb | Self::Rpm => true,
             Self::Zip | Self::TarGz | Self::Nsis | Self::Oci => false,

@@ -42,6 +42,9 @@ pub struct Release {
     /// The thresholds of the alerting rules.
     #[serde(default)]
     pub alerts: Alerts,
+    /// The dashboard for Grafana.
+    #[serde(default)]
+    pub dashboard: Dashboard,
     /// The programs to build, by target triple.
     pub targets: BTreeMap<Spanned<String>, Target>,
     /// The archives and installers to make of them, by a name that `targets.<triple>.bundles` refers to.
@@ -272,12 +275,12 @@ pub struct Metrics {
     #[serde(default = "ready_path_default")]
     #[schemars(extend("format" = "url-path"))]
     pub ready_path: Spanned<String>,
-    /// The families that the alerting rules read.
+    /// The families that the alerting rules and the dashboard read.
     #[serde(default)]
     pub families: Families,
 }
 
-/// The metric families that the alerting rules read.
+/// The metric families that the alerting rules and the dashboard read.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Families {
@@ -293,6 +296,10 @@ pub struct Families {
     /// End of a certificate's validity, a gauge in seconds since the epoch.
     #[schemars(extend("format" = "metric-name"))]
     pub certificate_not_after: Spanned<String>,
+    /// 1 while a program behind this one is well and 0 while it is not, a gauge with labels `pool` and `upstream`. Without
+    /// it there is no alert about such programs.
+    #[schemars(extend("format" = "metric-name"))]
+    pub upstream_healthy: Option<Spanned<String>>,
 }
 
 /// How Prometheus scrapes the program.
@@ -336,6 +343,67 @@ pub struct Alerts {
     pub degraded_for: Spanned<Duration>,
     /// A certificate that ends within this time is to be renewed.
     pub certificate_expires_within: Spanned<Duration>,
+}
+
+/// The dashboard for Grafana. Every program's shows its requests, errors, times to answer, restarts and certificates.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Dashboard {
+    /// Panels about what this program measures beside that, in the order shown.
+    #[schemars(length(max = 60))]
+    pub panels: Vec<Panel>,
+}
+
+/// A panel that shows one metric over time.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Panel {
+    /// What stands above it.
+    #[schemars(length(min = 1, max = 100), extend("format" = "line"))]
+    pub title: Spanned<String>,
+    /// The metric, with `_total` where it is a counter.
+    #[schemars(extend("format" = "metric-name"))]
+    pub metric: Spanned<String>,
+    /// What is shown of it.
+    #[serde(default)]
+    pub show: Show,
+    /// Labels by which its lines are kept apart, beside the instance. What differs in others only is added up.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub labels: Vec<Spanned<String>>,
+    /// What is counted.
+    #[serde(default)]
+    pub unit: Unit,
+}
+
+/// What a panel shows of a metric.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Show {
+    /// Its value, of a gauge.
+    #[default]
+    Value,
+    /// What it grows by in a second, of a counter.
+    Rate,
+    /// What it grew by since the point before, of a counter that rarely counts.
+    Increase,
+}
+
+/// What a panel counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Things.
+    #[default]
+    Count,
+    /// Things in a second.
+    PerSecond,
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+    /// A share of one.
+    Share,
 }
 
 /// A program to build.
@@ -584,6 +652,7 @@ impl Default for Families {
             requests: Spanned::from("http_requests_total".to_owned()),
             request_duration: Spanned::from("http_request_duration_seconds".to_owned()),
             certificate_not_after: Spanned::from("tls_cert_not_after_timestamp_seconds".to_owned()),
+            upstream_healthy: None,
         }
     }
 }

@@ -389,6 +389,11 @@ fn values_that_cannot_be_meant_are_refused() {
         "labels = { job",
         &["label `job` is set by Prometheus, the metrics or the alerting rules"],
     );
+    check(
+        "labels = [\"listener\", \"reason\"]",
+        "labels = [\"le vel\", \"reason\", \"reason\"]",
+        &["`le vel` is not a label name", "label `reason` is listed twice"],
+    );
     let windows = "[targets.x86_64-pc-windows-msvc]\n";
     check(
         windows,

@@ -1,11 +1,9 @@
 //! Looks for tools on this machine.
 
 use super::{Probed, version_in};
-use crate::config::model::LinkerChoice;
 use crate::facts::Facts;
 use crate::tool;
-use crate::toolchain::Target;
-use crate::toolchain::requirement::{Probe, Requirement, for_target};
+use crate::toolchain::requirement::{Probe, Requirement};
 use std::path::Path;
 
 /// Looks for all of them side by side, in order.
@@ -17,13 +15,6 @@ pub fn all(requirements: &[Requirement], facts: &Facts) -> Vec<Probed> {
             .collect();
         threads.into_iter().map(|thread| thread.join().expect("a probe does not panic")).collect()
     })
-}
-
-/// Whether C code can be compiled for a target.
-pub fn c_compiler(triple: &str, facts: &Facts) -> bool {
-    let Ok(target) = Target::parse(triple) else { return false };
-    let needed = for_target(target, &LinkerChoice::SelfContained, true);
-    needed.iter().all(|requirement| one(&requirement.probe, facts) != Probed::Missing)
 }
 
 /// Looks for one tool.

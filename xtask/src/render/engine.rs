@@ -29,6 +29,8 @@ pub(super) enum Language {
     Yaml,
     /// JSON.
     Json,
+    /// Grafana's dashboards: JSON with PromQL inside.
+    Dashboard,
     /// The configuration of the service, TOML.
     Toml,
 }
@@ -51,6 +53,7 @@ impl Language {
             Self::Deb => package::FILTERS,
             Self::Yaml => prometheus::YAML_FILTERS,
             Self::Json => prometheus::JSON_FILTERS,
+            Self::Dashboard => prometheus::DASHBOARD_FILTERS,
             Self::Toml => service_config::FILTERS,
         }
     }

@@ -1,23 +1,25 @@
 //! What Prometheus reads: scrape configs, targets, alerting rules and their tests; their views.
 //!
 //! Source: the Prometheus 2.42 configuration, recording rules and "Unit testing for rules" pages. Escaping is in
-//! [`escape`], the figures of the rule tests in [`rule_tests`].
+//! [`escape`], the figures of the rule tests in [`rule_tests`], the dashboard, which Grafana reads, in [`dashboard`].
 
+mod dashboard;
 mod escape;
 mod rule_tests;
 
-pub(super) use escape::{JSON_FILTERS, YAML_FILTERS};
+pub(super) use escape::{DASHBOARD_FILTERS, JSON_FILTERS, YAML_FILTERS};
 
 use super::engine::Language;
 use super::{Group, Job, view};
-use crate::config::model::{Config, Text};
+use crate::config::model::{Config, Metrics, Text};
 use rule_tests::RuleTests;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The templates of this group, below the templates folder.
-pub(super) const TEMPLATES: &[&str] = &[SCRAPE_CONFIG, PROMETHEUS, TARGETS, RULES, RULE_TESTS];
+pub(super) const TEMPLATES: &[&str] =
+    &[SCRAPE_CONFIG, PROMETHEUS, TARGETS, RULES, RULE_TESTS, dashboard::TEMPLATE];
 
 const SCRAPE_CONFIG: &str = "prometheus/scrape_config.yml.j2";
 const PROMETHEUS: &str = "prometheus/prometheus.yml.j2";
@@ -83,6 +85,7 @@ struct AlertNames {
     errors: String,
     latency: String,
     certificate: String,
+    upstream: String,
 }
 
 #[derive(Serialize)]
@@ -91,6 +94,8 @@ struct Families {
     requests: String,
     request_duration: String,
     certificate_not_after: String,
+    /// Empty where there are no upstreams.
+    upstream_healthy: String,
 }
 
 /// The documents for Prometheus; the same for every target.
@@ -98,6 +103,7 @@ pub(super) fn jobs(config: &Config) -> Vec<Job> {
     let name = &config.product.name;
     let scrape = view(&scrape_view(config));
     let rules = view(&rules_view(config));
+    let dashboard = view(&dashboard::view(config));
     let job =
         |template: &str, language, text, path: String, name: String, view: &serde_json::Value| {
             Job {
@@ -129,6 +135,14 @@ pub(super) fn jobs(config: &Config) -> Vec<Job> {
         job(TARGETS, Language::Json, None, targets_file(config), format!("{name}.json"), &scrape),
         yaml(RULES, rules_file(config), &rules),
         yaml(RULE_TESTS, format!("tests/{name}.rules.test.yml"), &rules),
+        job(
+            dashboard::TEMPLATE,
+            Language::Dashboard,
+            None,
+            format!("dashboards/{name}.json"),
+            format!("{name}.dashboard.json"),
+            &dashboard,
+        ),
     ]
 }
 
@@ -166,12 +180,7 @@ fn rules_view(config: &Config) -> RulesView {
         display_name: config.product.display_name.clone(),
         job: config.scrape.job.clone(),
         alert: alert_names(&config.product.name),
-        family: Families {
-            start_time: metrics.start_time.clone(),
-            requests: metrics.requests.clone(),
-            request_duration: metrics.request_duration.clone(),
-            certificate_not_after: metrics.certificate_not_after.clone(),
-        },
+        family: families(metrics),
         metrics_listener: metrics_listener(config),
         down_for_ms: alerts.down_for.as_millis(),
         restarts_max: alerts.restarts_max,
@@ -183,6 +192,16 @@ fn rules_view(config: &Config) -> RulesView {
         rate_window_ms: rate_window.as_millis(),
         rules_file: format!("../{}", rules_file(config)),
         test: RuleTests::of(alerts, rate_window),
+    }
+}
+
+fn families(metrics: &Metrics) -> Families {
+    Families {
+        start_time: metrics.start_time.clone(),
+        requests: metrics.requests.clone(),
+        request_duration: metrics.request_duration.clone(),
+        certificate_not_after: metrics.certificate_not_after.clone(),
+        upstream_healthy: metrics.upstream_healthy.clone().unwrap_or_default(),
     }
 }
 
@@ -208,5 +227,6 @@ fn alert_names(product: &str) -> AlertNames {
         errors: named("ErrorRatioHigh"),
         latency: named("LatencyHigh"),
         certificate: named("CertificateExpiring"),
+        upstream: named("UpstreamDown"),
     }
 }

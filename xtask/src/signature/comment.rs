@@ -9,8 +9,8 @@ use std::str::FromStr;
 /// What the trusted comment of a development key ends in.
 pub const DEVELOPMENT: &str = "DEVELOPMENT KEY: proves nothing";
 
-/// Bytes a field may have.
-const FIELD_BYTES_MAX: usize = 200;
+/// Bytes a field may have; the name of a file has no more (`limits.h(0p)`, `NAME_MAX` of Linux).
+const FIELD_BYTES_MAX: usize = 255;
 
 /// A trusted comment: `product=edge-node version=1.2.3 channel=stable file=SHA256SUMS`, and [`DEVELOPMENT`] after it
 /// where a development key signs.
@@ -38,7 +38,7 @@ pub enum CommentError {
         comment: String,
     },
     /// A value with other characters than `A-Z a-z 0-9 . _ + -`, or none, or too many.
-    #[error("has a {field} that is not 1 to 200 letters, digits, `.`, `_`, `+` and `-`: {value:?}")]
+    #[error("has a {field} that is not 1 to 255 letters, digits, `.`, `_`, `+` and `-`: {value:?}")]
     Value {
         /// The field.
         field: &'static str,

@@ -153,7 +153,7 @@ fn a_comment_of_another_tool_is_refused_though_its_signature_holds() {
 
 #[test]
 fn a_field_that_the_comment_cannot_hold_is_not_signed() {
-    for value in ["", "a b", "a\nb", "a=b", "\u{e4}", &"a".repeat(201)] {
+    for value in ["", "a b", "a\nb", "a=b", "\u{e4}", &"a".repeat(256)] {
         let comment = TrustedComment { channel: value.to_owned(), ..comment() };
         let error = sign(&key(), b"", &comment).unwrap_err();
         assert!(error.to_string().contains("channel"), "{error}");

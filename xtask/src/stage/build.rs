@@ -49,15 +49,13 @@ fn add_cargo(draft: &mut Draft<'_>, target: &Target) -> Result<(), ToolchainErro
     // Build scripts and procedural macros of dependencies run inside cargo.
     invocation.removed.extend(draft.config.secret_variables());
     let mut inputs = Vec::new();
-    if invocation.needs_support {
-        let folder = Location::Work("link".to_owned());
-        let outputs: Vec<_> = toolchain::self_contained::files()
-            .iter()
-            .map(|name| Location::Work(format!("link/{name}")))
-            .collect();
+    if let Some(support) = invocation.support {
+        let folder = Location::Work("support".to_owned());
+        let file = |name: &String| Location::Work(format!("support/{name}"));
+        let outputs: Vec<_> = support.files().iter().map(file).collect();
         inputs.clone_from(&outputs);
-        let action = Action::LinkSupport { triple: target.triple.clone(), folder };
-        draft.steps.push(step(target, "link-support", Stage::Build, vec![], outputs, action));
+        let action = Action::Support { triple: target.triple.clone(), folder };
+        draft.steps.push(step(target, "support", Stage::Build, vec![], outputs, action));
     }
     let made = toolchain::outputs(&target.triple, &product.binary)?;
     let mut products =

@@ -13,20 +13,24 @@ pub(super) fn add(draft: &mut Draft<'_>) -> Vec<Artifact> {
     artifacts.push(general(manifest::FILE_NAME.to_owned(), ArtifactKind::Manifest));
     let covered: Vec<_> =
         artifacts.iter().map(|artifact| Location::Release(artifact.name.clone())).collect();
-    let mut signed = vec![manifest::FILE_NAME.to_owned()];
+    let mut signed = vec![(manifest::FILE_NAME.to_owned(), None)];
     for algorithm in &draft.config.algorithms {
         let name = algorithm.file_name().to_owned();
         let action = Action::Checksum { algorithm: *algorithm };
         draft.steps.push(step(Stage::Checksum, &name, covered.clone(), &name, action));
         artifacts.push(general(name.clone(), ArtifactKind::Checksums));
-        signed.push(name);
+        signed.push((name, None));
     }
-    for name in signed {
+    // A package is handed on without the rest of its release, so it takes a signature of its own along.
+    let packages = draft.artifacts().filter(|artifact| artifact.kind == ArtifactKind::Package);
+    signed.extend(packages.map(|package| (package.name.clone(), package.target.clone())));
+    for (name, target) in signed {
         let signature = format!("{name}{SUFFIX}");
         let inputs = vec![Location::Release(name.clone())];
         let action = Action::Sign { trusted_comment: trusted_comment(draft, &name) };
-        draft.steps.push(step(Stage::Sign, &name, inputs, &signature, action));
-        artifacts.push(general(signature, ArtifactKind::Signature));
+        let step = step(Stage::Sign, &name, inputs, &signature, action);
+        draft.steps.push(Step { target: target.clone(), ..step });
+        artifacts.push(Artifact { name: signature, kind: ArtifactKind::Signature, target });
     }
     let all: Vec<_> =
         artifacts.iter().map(|artifact| Location::Release(artifact.name.clone())).collect();

@@ -151,7 +151,7 @@ fn what_an_action_reads_is_among_the_inputs_of_its_step() {
                 }
                 Action::Inspect(inspect) => vec![&inspect.program, &inspect.symbols],
                 Action::SplitSymbols { program, .. } => vec![program],
-                Action::LinkSupport { .. }
+                Action::Support { .. }
                 | Action::Cargo(_)
                 | Action::Stub
                 | Action::Write { .. }
@@ -230,7 +230,7 @@ fn the_manifest_has_the_members_that_are_packed() {
                             .map(|contents| (contents.artifact.name.as_str(), &contents.members)),
                     );
                 }
-                Action::LinkSupport { .. }
+                Action::Support { .. }
                 | Action::Cargo(_)
                 | Action::Stub
                 | Action::Inspect(_)
@@ -361,16 +361,20 @@ fn an_optional_target_that_cannot_be_built_is_skipped_with_the_reason() {
             format!("its standard library is not installed (rustup target add {LINUX})")
         )]
     );
-    let with_one_compiler =
-        Selection { c_compilers: vec![WINDOWS.to_owned()], ..Selection::default() };
+    let missing = vec!["clang".to_owned(), "C headers".to_owned()];
+    let without_headers = Selection {
+        without_c: BTreeMap::from([(LINUX.to_owned(), missing)]),
+        ..Selection::default()
+    };
     assert_eq!(
-        skipped(&optional(true), &facts(), &with_one_compiler),
+        skipped(&optional(true), &facts(), &without_headers),
         [(
             LINUX.to_owned(),
-            "its dependencies contain C code and no C compiler for it was found (see `cargo xtask doctor`)"
+            "its dependencies contain C code, and these are missing: clang, C headers (see `cargo xtask doctor`)"
                 .to_owned()
         )]
     );
+    assert_eq!(planned(&optional(false), &facts(), &without_headers).unwrap().skipped, []);
 }
 
 #[test]

@@ -47,14 +47,22 @@ pub fn remapped(host: &Host) -> Vec<(PathBuf, String)> {
     let mut pairs: Vec<_> =
         host.home.iter().map(|home| (home.clone(), "/home".to_owned())).collect();
     pairs.extend([
-        (host.cargo_home.clone(), "/cargo".to_owned()),
         (host.toolchain.sysroot.clone(), "/rust".to_owned()),
         // The name under which the distributed standard library knows its own source.
         (library, format!("/rustc/{}", host.toolchain.commit_hash)),
+    ]);
+    pairs.extend(sources(host));
+    pairs
+}
+
+/// Those of them that hold what is compiled. clang before version 17 has no order among them but that of the alphabet, in
+/// which the home folder would come before what is in it: so it is not among these.
+pub fn sources(host: &Host) -> [(PathBuf, String); 3] {
+    [
+        (host.cargo_home.clone(), "/cargo".to_owned()),
         (host.workspace.clone(), SOURCE_ROOT.to_owned()),
         (host.target_dir.clone(), format!("{SOURCE_ROOT}/target")),
-    ]);
-    pairs
+    ]
 }
 
 /// Arguments of lld-link and link.exe. `/Brepro` makes the time stamp a hash of the contents, the next three are

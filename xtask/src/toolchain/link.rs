@@ -73,6 +73,20 @@ impl Job {
     }
 }
 
+/// The folder with a random name in which rustc leaves what it makes for one link: before link-time optimisation a copy of
+/// each library that holds C objects, without the Rust ones.
+fn temporary_folder(argument: &str) -> Option<PathBuf> {
+    let path = &argument[argument.find(":/").map_or(0, |colon| colon + 1)..];
+    let is_random = |name: &str| {
+        let random = name.strip_prefix("rustc").unwrap_or_default();
+        random.len() == 6 && random.chars().all(|c| c.is_ascii_alphanumeric())
+    };
+    let mut folders = Path::new(path).ancestors().skip(1);
+    let found = folders
+        .find(|folder| folder.file_name().and_then(|name| name.to_str()).is_some_and(is_random));
+    found.filter(|folder| folder.is_absolute()).map(Path::to_path_buf)
+}
+
 /// Links, if this process was started as a linker; `None` says that it was not.
 ///
 /// To be asked first thing in `main`, with the arguments after the program's name and the value of [`JOB`].
@@ -88,7 +102,8 @@ pub fn intercept(arguments: &[String], job: Option<&str>) -> Option<ExitCode> {
 }
 
 fn link(arguments: &[String], job: &str) -> Result<ExitCode, ToolchainError> {
-    let job: Job = serde_json::from_str(job).map_err(|source| ToolchainError::Job { source })?;
+    let mut job: Job =
+        serde_json::from_str(job).map_err(|source| ToolchainError::Job { source })?;
     let folder = tempfile::tempdir().map_err(|source| ToolchainError::File {
         action: "created as a temporary folder",
         path: std::env::temp_dir(),
@@ -97,6 +112,16 @@ fn link(arguments: &[String], job: &str) -> Result<ExitCode, ToolchainError> {
     let mut arguments = expanded(arguments)?;
     arguments.extend(job.libraries.iter().map(|folder| format!("/LIBPATH:{}", folder.display())));
     let program = if cfg!(unix) {
+        // Named by their order here, which is the same in any folder.
+        let mut temporary: Vec<PathBuf> = Vec::new();
+        for folder in arguments.iter().filter_map(|argument| temporary_folder(argument)) {
+            if !temporary.contains(&folder) {
+                temporary.push(folder);
+            }
+        }
+        let named =
+            temporary.into_iter().enumerate().map(|(at, path)| (path, format!("rustc{at}")));
+        job.roots.splice(..0, named);
         arguments = arguments.iter().map(|argument| job.rewrite(argument)).collect();
         // What the linker makes of a relative path where it wants an absolute one.
         arguments.push("/PDBSOURCEPATH:/build".to_owned());
@@ -231,6 +256,17 @@ mod tests {
         for argument in ["/wide/a.o", "/x/w/a.o", "/OUT:rel/w", "kernel32.lib", "/Brepro"] {
             assert_eq!(job().rewrite(argument), argument);
         }
+    }
+
+    #[test]
+    fn a_folder_with_a_random_name_of_rustcs_is_found() {
+        let found = |argument| temporary_folder(argument);
+        let folder = Some(PathBuf::from("/w/target/deps/rustcL6h4XO"));
+        assert_eq!(found("/w/target/deps/rustcL6h4XO/libring-9610d3263097eb3c.rlib"), folder);
+        assert_eq!(found("/DEF:/w/target/deps/rustcL6h4XO/lib.def"), folder);
+        assert_eq!(found("/w/rustc/a.o"), None);
+        assert_eq!(found("/rust/lib/rustlib/x/librustc_demangle-0123.rlib"), None);
+        assert_eq!(found("/Brepro"), None);
     }
 
     #[test]

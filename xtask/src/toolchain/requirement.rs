@@ -158,6 +158,7 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
             pkcs11_engine(),
             gpg(),
         ]);
+        all.extend(gateway_peers());
         // The suite compiles C for Windows, whether or not the product does.
         all.extend(
             c_tools(Target::WindowsX64)
@@ -166,6 +167,39 @@ pub fn tools(windows_installers: bool, host: &str) -> Vec<Requirement> {
         );
     }
     all
+}
+
+/// The programs that the tests put before and behind the gateway.
+fn gateway_peers() -> Vec<Requirement> {
+    let peer = |name, purpose, probe, apt, dnf| {
+        command(name, purpose, Need::Tests, probe, Packages { apt: Some(apt), dnf, ..NONE })
+    };
+    vec![
+        peer("curl", "asking the gateway", &["curl", "--version"], "curl", Some("curl")),
+        peer(
+            "nghttp",
+            "asking the gateway by HTTP/2",
+            &["nghttp", "--version"],
+            "nghttp2-client",
+            Some("nghttp2"),
+        ),
+        peer(
+            "h2load",
+            "many requests to the gateway by HTTP/2",
+            &["h2load", "--version"],
+            "nghttp2-client",
+            Some("nghttp2"),
+        ),
+        peer(
+            "Python's requests",
+            "asking the gateway as scripts do",
+            &["python3", "-c", "import requests; print(requests.__version__)"],
+            "python3-requests",
+            Some("python3-requests"),
+        ),
+        peer("nginx", "an upstream of the gateway", &["nginx", "-v"], "nginx", Some("nginx")),
+        peer("caddy", "an upstream of the gateway", &["caddy", "version"], "caddy", Some("caddy")),
+    ]
 }
 
 fn command(
@@ -201,9 +235,10 @@ fn c_tools(target: Target) -> Vec<Requirement> {
             brew: Some("mingw-w64"),
             ..NONE
         },
-        Target::LinuxX64 => Packages { apt: Some("musl-dev"), dnf: Some("musl-devel"), ..NONE },
-        // Debian has it as `musl-dev:arm64` once the architecture is added, which is not a package name alone.
-        Target::LinuxArm64 => NONE,
+        // Those for ARM come from the same package, see `musl_arm64`.
+        Target::LinuxX64 | Target::LinuxArm64 => {
+            Packages { apt: Some("musl-dev"), dnf: Some("musl-devel"), ..NONE }
+        }
     };
     let headers = Requirement {
         name: format!("C headers for {}", target.triple()),
@@ -513,4 +548,26 @@ fn strace() -> Requirement {
     let packages = Packages { apt: Some("strace"), dnf: Some("strace"), ..NONE };
     let purpose = "interrupting a release at each of its steps in the tests";
     command("strace", purpose, Need::Tests, &["strace", "--version"], packages)
+}
+
+/// What `bench gateway` compares with, and compares by. It is installed by hand: a package of a proxy may start it as a
+/// service of the machine.
+pub fn gateway_bench() -> Vec<Requirement> {
+    let same = |name| Packages { apt: Some(name), dnf: Some(name), brew: Some(name), ..NONE };
+    let tool =
+        |name, purpose, probe, packages| command(name, purpose, Need::Comfort, probe, packages);
+    let compared = "comparing the gateway with it";
+    let h2load = Packages { brew: Some("nghttp2"), dnf: Some("nghttp2"), ..same("nghttp2-client") };
+    let util = Packages { brew: None, ..same("util-linux") };
+    let mut all = vec![
+        tool("nginx", compared, &["nginx", "-v"], same("nginx")),
+        tool("haproxy", compared, &["haproxy", "-v"], same("haproxy")),
+        tool("caddy", compared, &["caddy", "version"], same("caddy")),
+        tool("wrk", "load by HTTP/1.1", &["wrk", "-v"], same("wrk")),
+        tool("h2load", "load by HTTP/2", &["h2load", "--version"], h2load),
+        tool("taskset", "a processor for each side", &["taskset", "--version"], util),
+        tool("unshare", "a network of its own", &["unshare", "--version"], util),
+    ];
+    all.extend([ip(), openssl()]);
+    all
 }

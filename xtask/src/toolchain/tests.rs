@@ -54,7 +54,7 @@ fn a_build_is_locked_and_names_one_binary() {
     let expected = "build --locked --release --target x86_64-unknown-linux-musl --package edge-node --bin edge-node";
     assert_eq!(built.arguments.join(" "), expected);
     assert_eq!(built.environment["SOURCE_DATE_EPOCH"], "1700000000");
-    assert!(!built.needs_support);
+    assert_eq!(built.support, None);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn every_folder_of_the_machine_is_remapped_the_narrowest_last() {
 #[test]
 fn windows_programs_are_linked_by_this_program_off_windows() {
     let built = invocation(WINDOWS, LinkerChoice::ByHost, LINUX);
-    assert!(built.needs_support);
+    assert_eq!(built.support, Some(Support::Libraries));
     assert_eq!(
         built.environment["CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER"],
         "/home/me/code/target/debug/xtask"
@@ -110,7 +110,7 @@ fn windows_programs_are_linked_by_this_program_off_windows() {
 #[test]
 fn windows_links_with_microsofts_linker_and_nothing_but_flags() {
     let built = invocation(WINDOWS, LinkerChoice::ByHost, WINDOWS);
-    assert!(!built.needs_support);
+    assert_eq!(built.support, None);
     assert!(!built.environment.keys().any(|name| name.ends_with("_LINKER") || name == link::JOB));
     assert!(!rustflags(&built).contains(&"-Clinker-flavor=lld-link"));
 }
@@ -125,7 +125,7 @@ fn the_sdk_is_pinned_and_its_folder_is_named_by_the_pins() {
 }
 
 #[test]
-fn linux_programs_need_no_c_compiler() {
+fn linux_programs_are_linked_by_what_rustup_brings() {
     for triple in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
         let built = invocation(triple, LinkerChoice::SelfContained, LINUX);
         let variable = format!("CARGO_TARGET_{}_LINKER", triple.replace('-', "_").to_uppercase());
@@ -160,6 +160,69 @@ fn c_flags_with_spaces_stay_one_argument() {
     let variables = c_compiler::environment(Target::WindowsX64, &host).unwrap();
     let flags = &variables["CFLAGS_x86_64_pc_windows_msvc"];
     assert!(flags.contains("'-ffile-prefix-map=/home/me/my work=/src'"), "{flags}");
+}
+
+#[test]
+fn c_code_for_linux_sees_no_headers_of_the_machine_and_arm_those_of_its_own_first() {
+    let flags = |target: Target| {
+        let variables = c_compiler::environment(target, &host(LINUX)).unwrap();
+        assert_eq!(variables[&format!("CC_{}", target.variable())], "clang");
+        variables[&format!("CFLAGS_{}", target.variable())].clone()
+    };
+    let folders = |flags: &str| -> Vec<String> {
+        flags
+            .split("-isystem ")
+            .skip(1)
+            .map(|at| at.split(' ').next().unwrap().to_owned())
+            .collect()
+    };
+    let (x64, arm64) = (flags(Target::LinuxX64), flags(Target::LinuxArm64));
+    assert!(x64.starts_with("--target=x86_64-linux-musl -nostdlibinc "), "{x64}");
+    assert!(arm64.starts_with("--target=aarch64-linux-musl -nostdlibinc "), "{arm64}");
+    assert_eq!(folders(&x64)[0], "/usr/include/x86_64-linux-musl");
+    assert_eq!(folders(&arm64)[0], "/home/me/code/target/xtask/support/musl-aarch64");
+    assert!(folders(&arm64).contains(&folders(&x64)[0]));
+}
+
+#[test]
+fn c_code_holds_neither_a_time_nor_debug_information() {
+    for target in Target::ALL {
+        let variables = c_compiler::environment(target, &host(LINUX)).unwrap();
+        let flags = &variables[&format!("CFLAGS_{}", target.variable())];
+        for flag in ["-g0", r#"'-D__DATE__="redacted"'"#, r#"'-D__TIME__="redacted"'"#] {
+            assert!(flags.contains(flag), "{target:?}: {flags}");
+        }
+    }
+}
+
+#[test]
+fn a_c_compiler_is_asked_for_exactly_where_a_program_contains_c() {
+    for target in Target::ALL {
+        let names = |c_code| -> Vec<String> {
+            let all = requirement::for_target(target, &LinkerChoice::SelfContained, c_code);
+            all.into_iter().map(|requirement| requirement.name).collect()
+        };
+        let (without, with) = (names(false), names(true));
+        let added: Vec<_> = with.iter().filter(|name| !without.contains(name)).collect();
+        let headers = format!("C headers for {}", target.triple());
+        assert_eq!(added, ["clang", "llvm-ar", &headers]);
+    }
+    assert!(
+        requirement::for_target(Target::WindowsX64, &LinkerChoice::Msvc, true)
+            .iter()
+            .all(|tool| tool.name != "clang"),
+        "Microsoft's compiler comes with its linker"
+    );
+}
+
+#[test]
+fn what_c_for_linux_takes_is_a_package_where_there_is_one() {
+    for target in [Target::LinuxX64, Target::LinuxArm64] {
+        let all = requirement::for_target(target, &LinkerChoice::SelfContained, true);
+        let headers = all.iter().find(|tool| tool.name.starts_with("C headers")).unwrap();
+        assert_eq!(headers.packages.apt, Some("musl-dev"));
+        assert_eq!(headers.packages.dnf, Some("musl-devel"));
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn release(snapshot: &Snapshot, options: &Options) -> Result<Verified, Vec<F
         }
     }
     findings.extend(extra(snapshot, &manifest, &expected, &renamed));
-    findings.extend(artifacts(snapshot, &manifest));
+    findings.extend(artifacts(snapshot, &manifest, options));
     for algorithm in algorithms {
         if snapshot.file(algorithm.file_name()).is_some() {
             findings.extend(checksums::check(algorithm, snapshot, &manifest, options));
@@ -67,12 +67,13 @@ pub fn bundle(
         findings.extend(checksums::check(algorithm, snapshot, &manifest, options));
     } else if let Some(artifact) = manifest.artifacts.iter().find(|artifact| artifact.name == name)
     {
-        findings.extend(artifact::check(
-            artifact,
-            &manifest,
-            found,
-            artifact::can_unpack(&manifest).is_ok(),
-        ));
+        let unpack = artifact::can_unpack(&manifest).is_ok();
+        let checked = artifact::check(artifact, &manifest, found, unpack);
+        // The manifest vouches for it; its own signature need not have been downloaded as well.
+        if snapshot.files.contains_key(&format!("{name}{SUFFIX}")) {
+            findings.extend(own_signature(snapshot, &manifest, options, artifact, &checked));
+        }
+        findings.extend(checked);
     } else if name != FILE_NAME {
         findings.push(unknown(name, found, &manifest));
     }
@@ -109,14 +110,38 @@ fn manifest(
     Ok((manifest, findings))
 }
 
-/// Without a manifest nothing can be compared, but the signatures of the checksum files can still be judged.
+/// Without a manifest nothing can be compared, but the signatures of the checksum files can still be judged, and of a
+/// package's what it says.
 fn other_signatures(snapshot: &Snapshot, options: &Options) -> Vec<Finding> {
     let present = Algorithm::ALL.iter().map(|algorithm| algorithm.file_name());
     let present = present.filter(|name| snapshot.files.contains_key(*name));
-    present
-        .filter_map(|name| signed::signature(snapshot, name, None, options).err())
-        .flatten()
-        .collect()
+    let of_checksums =
+        present.filter_map(|name| signed::signature(snapshot, name, None, options).err()).flatten();
+    let signed = snapshot.files.keys().filter_map(|name| name.strip_suffix(SUFFIX));
+    let of_packages = signed
+        .filter(|name| names::is_package(name))
+        .flat_map(|name| signed::package(snapshot, name, None, None, options));
+    of_checksums.chain(of_packages).collect()
+}
+
+/// What is wrong with the signature that a package has of its own, where the artifact is one and was checked.
+fn own_signature(
+    snapshot: &Snapshot,
+    manifest: &Manifest,
+    options: &Options,
+    artifact: &ManifestArtifact,
+    checked: &[Finding],
+) -> Vec<Finding> {
+    let ManifestArtifact { name, .. } = artifact;
+    let Some(found) = snapshot.file(name).filter(|_| names::is_package(name)) else {
+        return Vec::new();
+    };
+    // Another file than the listed one is not held against the signature, nor read again. Nor is one that is too large.
+    let is_listed = checked.is_empty() && artifact::can_unpack(manifest).is_ok();
+    match is_listed.then(|| found.read()).transpose() {
+        Ok(listed) => signed::package(snapshot, name, listed.as_deref(), Some(manifest), options),
+        Err(source) => vec![Finding::unreadable(name, &source)],
+    }
 }
 
 /// Tells which files a single bundle is checked with.
@@ -200,11 +225,11 @@ fn algorithms(manifest: &Manifest) -> Vec<Algorithm> {
 fn expected_names(manifest: &Manifest, algorithms: &[Algorithm]) -> BTreeSet<String> {
     let mut names: BTreeSet<String> =
         manifest.artifacts.iter().map(|artifact| artifact.name.clone()).collect();
-    let signed = algorithms.iter().map(|algorithm| algorithm.file_name()).chain([FILE_NAME]);
-    for name in signed {
-        names.insert(name.to_owned());
-        names.insert(format!("{name}{SUFFIX}"));
-    }
+    names.extend(algorithms.iter().map(|algorithm| algorithm.file_name().to_owned()));
+    names.insert(FILE_NAME.to_owned());
+    let signed = names.iter().filter(|name| names::is_signed(name));
+    let signatures: Vec<_> = signed.map(|name| format!("{name}{SUFFIX}")).collect();
+    names.extend(signatures);
     names
 }
 
@@ -282,7 +307,7 @@ fn unknown(name: &str, found: &Found, manifest: &Manifest) -> Finding {
 }
 
 /// Checks every artifact that is there, side by side: digests and decompression are all the time this takes.
-fn artifacts(snapshot: &Snapshot, manifest: &Manifest) -> Vec<Finding> {
+fn artifacts(snapshot: &Snapshot, manifest: &Manifest, options: &Options) -> Vec<Finding> {
     let unpack = artifact::can_unpack(manifest).is_ok();
     let present = manifest
         .artifacts
@@ -295,7 +320,9 @@ fn artifacts(snapshot: &Snapshot, manifest: &Manifest) -> Vec<Finding> {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some((artifact, found)) = present.get(index) else { return checked };
-            checked.push((index, artifact::check(artifact, manifest, found, unpack)));
+            let mut findings = artifact::check(artifact, manifest, found, unpack);
+            findings.extend(own_signature(snapshot, manifest, options, artifact, &findings));
+            checked.push((index, findings));
         }
     };
     let mut checked = std::thread::scope(|scope| {

@@ -1,5 +1,23 @@
 //! What names claim: the version in the name of a folder or a file must be the signed one, or something old is being
-//! shown as something new.
+//! shown as something new. And which files have a signature of their own.
+
+use crate::config::model::{Algorithm, Format};
+use crate::manifest::FILE_NAME;
+
+/// Whether files of this name have a signature of their own; all others are signed through the manifest.
+pub(super) fn is_signed(name: &str) -> bool {
+    speaks_for_others(name) || is_package(name)
+}
+
+/// Whether a file of this name says what the others must be.
+pub(super) fn speaks_for_others(name: &str) -> bool {
+    name == FILE_NAME || Algorithm::ALL.iter().any(|algorithm| algorithm.file_name() == name)
+}
+
+/// Whether a file of this name is a package for a Linux package manager, which travels without the rest of its release.
+pub(super) fn is_package(name: &str) -> bool {
+    Format::of(name).is_some_and(Format::has_package_manager)
+}
 
 /// The version that a folder's name claims and that is not the signed one.
 ///

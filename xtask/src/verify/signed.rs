@@ -22,19 +22,56 @@ pub(super) fn signature(
     let (Ok(stated) | Err(SignatureError::OtherBytes { comment: stated })) = &signed else {
         return signed.map_err(|error| vec![blame(&signature_name, &error)]);
     };
-    let mut misplaced = Vec::new();
-    if stated.file != name {
-        let finding = Finding::new(&signature_name, "was made for another file");
-        misplaced.push(finding.expected(name, &stated.file));
-    }
-    misplaced.extend(
-        manifest.into_iter().flat_map(|manifest| comment(&signature_name, stated, manifest)),
-    );
+    let misplaced = misplaced(name, &signature_name, stated, manifest);
     match signed {
         _ if !misplaced.is_empty() => Err(misplaced),
         Ok(comment) => Ok(comment),
         Err(_) => Err(vec![changed(name, &signature_name, stated)]),
     }
+}
+
+/// Checks the signature that a package has of its own. The manifest already vouches for the package: where its bytes are
+/// those that the manifest lists, and are given, a signature of other bytes is what is wrong.
+pub(super) fn package(
+    snapshot: &Snapshot,
+    name: &str,
+    listed: Option<&[u8]>,
+    manifest: Option<&Manifest>,
+    options: &Options,
+) -> Vec<Finding> {
+    let signature_name = format!("{name}{SUFFIX}");
+    let key = &options.trusted.key;
+    let signed = match (present(snapshot, &signature_name), listed) {
+        (Err(finding), _) => return vec![finding],
+        (Ok(minisig), Some(bytes)) => signature::verify(key, bytes, minisig),
+        (Ok(minisig), None) => signature::statement(key, minisig),
+    };
+    match &signed {
+        Ok(stated) => misplaced(name, &signature_name, stated, manifest),
+        Err(error @ SignatureError::OtherBytes { comment }) => {
+            let misplaced = misplaced(name, &signature_name, comment, manifest);
+            if misplaced.is_empty() { vec![blame(&signature_name, error)] } else { misplaced }
+        }
+        Err(error) => vec![blame(&signature_name, error)],
+    }
+}
+
+/// What a signature that is whole says of another file, or of another release.
+fn misplaced(
+    name: &str,
+    signature_name: &str,
+    stated: &TrustedComment,
+    manifest: Option<&Manifest>,
+) -> Vec<Finding> {
+    let mut misplaced = Vec::new();
+    if stated.file != name {
+        let finding = Finding::new(signature_name, "was made for another file");
+        misplaced.push(finding.expected(name, &stated.file));
+    }
+    misplaced.extend(
+        manifest.into_iter().flat_map(|manifest| comment(signature_name, stated, manifest)),
+    );
+    misplaced
 }
 
 /// The bytes of a file without which nothing can be said.

@@ -5,6 +5,7 @@
 //! signed manifest says that a file of this name and size belongs to the release, and reads nothing else.
 
 use super::Finding;
+use super::names::{is_signed, speaks_for_others};
 use crate::checksum;
 use crate::config::model::Algorithm;
 use crate::manifest;
@@ -150,12 +151,6 @@ pub(super) fn signed_by(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether files of this name have a signature of their own; all others are signed through the manifest.
-fn is_signed(name: &str) -> bool {
-    name == manifest::FILE_NAME
-        || Algorithm::ALL.iter().any(|algorithm| algorithm.file_name() == name)
-}
-
 fn with_suffix(path: &Path) -> PathBuf {
     path.with_file_name(base_name(path) + SUFFIX)
 }
@@ -171,7 +166,7 @@ fn found(name: &str, path: &Path) -> io::Result<Found> {
     if let Some(kind) = irregular(&metadata) {
         return Ok(Found::Other(kind));
     }
-    if is_signed(name) {
+    if speaks_for_others(name) {
         if size > TEXT_BYTES_MAX {
             return Ok(Found::Other("a file of more than 16 MiB"));
         }

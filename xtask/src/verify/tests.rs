@@ -13,10 +13,12 @@ use crate::archive::{self, Entry, rpm};
 use crate::config::model::{Algorithm, Format};
 use crate::manifest::{ArtifactKind, FILE_NAME, Manifest, ManifestFile, SignedBy};
 use crate::signature::SUFFIX;
-use made::{Files, Maker, PROMETHEUS, SETUP, TAR, ZIP};
+use made::{DEB, Files, Maker, PROMETHEUS, RPM, SETUP, TAR, ZIP};
 use proptest::prelude::*;
 
+/// What speaks for others, and the packages, which are signed as well.
 const SIGNED: [&str; 4] = ["release.json", "SHA256SUMS", "SHA512SUMS", "B2SUMS"];
+const PACKAGES: [made::Name; 2] = [DEB, RPM];
 
 fn snapshot(files: &Files) -> Snapshot {
     let found = files.iter().map(|(name, bytes)| (name.clone(), Found::File(bytes.clone())));
@@ -58,9 +60,9 @@ fn an_untouched_release_is_verified() {
     let verified = judge(&maker, &files).unwrap();
     assert_eq!(verified.version, "1.2.3");
     assert_eq!(verified.files, files.keys().cloned().collect::<Vec<_>>());
-    assert_eq!(files.len(), 4 + 2 * SIGNED.len());
+    assert_eq!(files.len(), 4 + 2 * (SIGNED.len() + PACKAGES.len()));
     let expected = format!(
-        "edge-node 1.2.3, channel stable: 12 files as signed\n  key     {} (declared in \
+        "edge-node 1.2.3, channel stable: 16 files as signed\n  key     {} (declared in \
          packaging/release.toml)\n  commit  0123456789abcdef of 2023-11-14T22:13:20Z",
         maker.options().trusted.key.id()
     );
@@ -153,10 +155,33 @@ fn a_signature_of_another_file_is_caught() {
 }
 
 #[test]
+fn a_signature_of_a_package_that_is_not_of_its_bytes_is_caught() {
+    let (maker, other) = (Maker::new(), Maker::new());
+    let files = maker.release("1.2.3");
+    for (name, another) in [(DEB("1.2.3"), RPM("1.2.3")), (RPM("1.2.3"), DEB("1.2.3"))] {
+        let signature = format!("{name}{SUFFIX}");
+        let refused = |contents: &[u8], message: &str| {
+            let changed = made::with(&files, &signature, contents);
+            caught_with(&maker, &changed, &[&signature], message);
+        };
+        refused(&files[&format!("{another}{SUFFIX}")], "was made for another file");
+        refused(&other.release("1.2.3")[&signature], "not by the trusted key");
+        // The key's owner signed all of these, but not this package of this release.
+        refused(&maker.sign("1.2.3", &another, &files[&name]), "was made for another file");
+        refused(&maker.sign("1.2.2", &name, &files[&name]), "was made for another version");
+        refused(&maker.sign("1.2.3", &name, b"made again"), "is the signature of other bytes");
+        // The signature of a changed package is not blamed for it.
+        let changed = made::with(&files, &name, &[&files[&name][1..], b"."].concat());
+        caught_with(&maker, &changed, &[&name], "was changed: its sha256 digest is another");
+    }
+}
+
+#[test]
 fn an_edited_comment_is_caught() {
     let maker = Maker::new();
     let files = maker.release("1.2.3");
-    for name in SIGNED {
+    let packages = PACKAGES.map(|name| name("1.2.3"));
+    for name in SIGNED.into_iter().chain(packages.iter().map(String::as_str)) {
         let signature = format!("{name}{SUFFIX}");
         let text = String::from_utf8(files[&signature].clone()).unwrap();
         for (from, to) in [
@@ -262,6 +287,8 @@ fn a_manifest_that_is_signed_but_not_true_is_caught() {
             "SHA256SUMS.minisig",
             "SHA512SUMS.minisig",
             "B2SUMS.minisig",
+            &format!("{}{SUFFIX}", DEB("1.2.3")),
+            &format!("{}{SUFFIX}", RPM("1.2.3")),
         ],
         "another kind of key",
     );
@@ -390,10 +417,11 @@ fn a_manifest_says_of_every_file_whether_it_is_code_signed() {
     assert!(found[0].contains("does not state every unsigned digest"), "{found:?}");
 }
 
-/// A release's manifest whose first artifacts have these names.
+/// A release's manifest whose artifacts have these names.
 fn manifest_of(names: &[&str], packages_signed: bool) -> Manifest {
     let files = Maker::new().release("1.2.3");
     let mut manifest = Manifest::parse(&files[FILE_NAME]).unwrap();
+    manifest.artifacts.truncate(names.len());
     for (artifact, name) in manifest.artifacts.iter_mut().zip(names) {
         artifact.name = (*name).to_owned();
     }
@@ -415,9 +443,7 @@ fn a_release_whose_packages_are_signed_has_what_apt_checks() {
 
 #[test]
 fn an_rpm_package_is_signed_where_the_release_says_so_and_nowhere_else() {
-    let preamble = "Name: node\nVersion: 1\nRelease: 1\nArchitecture: x86_64\nSummary: s\nLicense: MIT\n\
-                    Vendor: A\nPackager: A\nURL: https://a.example/\n\nAll day.\n";
-    let entry = Entry { path: "RPM/preamble", mode: 0o644, contents: preamble.as_bytes() };
+    let entry = Entry { path: "RPM/preamble", mode: 0o644, contents: made::PREAMBLE.as_bytes() };
     let unsigned = archive::pack(Format::Rpm, &[entry], made::EPOCH).unwrap();
     let signed = rpm::with_signature(&unsigned, &[0x88, 3, 4, 0, 1]).unwrap();
     let check = |says: bool, package: &[u8]| {

@@ -26,15 +26,22 @@ const END: &str = ",\"truncated\":true}\n";
 const RESERVED: [&str; 5] = ["timestamp", "level", "source", "message", "truncated"];
 
 /// What every line begins with, before its time stamp.
-const BEGIN: &str = "{\"timestamp\":\"";
+pub(super) const BEGIN: &str = "{\"timestamp\":\"";
 
-/// A finished log line, its newline included.
+/// A finished log line, or several that were made together, newlines included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The level that is in the text.
     pub level: Level,
     /// The text.
     pub text: String,
+}
+
+impl Line {
+    /// How many lines it is.
+    pub fn count(&self) -> u64 {
+        self.text.bytes().filter(|byte| *byte == b'\n').count() as u64
+    }
 }
 
 /// How long ago a line was made, in the eyes of the clock; zero if that is in the future. `None`

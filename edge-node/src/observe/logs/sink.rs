@@ -89,10 +89,12 @@ impl<W: Write + Send> Sink for Stream<W> {
             // What stands there of the line that failed must not swallow this one.
             self.text.push(b'\n');
         }
-        if self.is_journal {
-            self.text.extend([b'<', b'0' + journal::priority(line.level), b'>']);
+        for line_text in line.text.split_inclusive('\n') {
+            if self.is_journal {
+                self.text.extend([b'<', b'0' + journal::priority(line.level), b'>']);
+            }
+            self.text.extend_from_slice(line_text.as_bytes());
         }
-        self.text.extend_from_slice(line.text.as_bytes());
         write_counted(&mut self.writer, &self.text).map_err(|(written, error)| {
             if let Some(last) = written.checked_sub(1) {
                 self.is_torn = self.text[last] != b'\n';

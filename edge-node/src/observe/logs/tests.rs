@@ -48,7 +48,9 @@ pub(crate) fn heard() -> (Logs, mpsc::Receiver<Value>) {
     struct Speaker(mpsc::Sender<Value>);
     impl Write for Speaker {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let _ = self.0.send(serde_json::from_slice(bytes)?);
+            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                let _ = self.0.send(serde_json::from_slice(line)?);
+            }
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {

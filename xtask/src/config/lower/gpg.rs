@@ -13,7 +13,7 @@ impl Rules<'_> {
         bundles: &BTreeMap<Spanned<String>, raw::Bundle>,
     ) -> Gpg {
         let raw::Gpg { required, public_key, secret_key, password } = raw.get();
-        let is_signed = |bundle: &raw::Bundle| bundle.format.get().is_signed_by_gpg();
+        let is_signed = |bundle: &raw::Bundle| bundle.format.get().has_package_manager();
         if !bundles.values().any(is_signed) {
             self.mistakes.push(
                 Diagnostic::error(

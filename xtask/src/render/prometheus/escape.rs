@@ -20,6 +20,15 @@ pub(in super::super) const YAML_FILTERS: &[(&str, Escape)] = &[
 /// The filters of JSON templates.
 pub(in super::super) const JSON_FILTERS: &[(&str, Escape)] = &[("json", json)];
 
+/// The filters of dashboards.
+pub(in super::super) const DASHBOARD_FILTERS: &[(&str, Escape)] = &[
+    ("json", json),
+    ("grafana_promql", grafana_promql),
+    ("metric_name", metric_name),
+    ("label_name", label_name),
+    ("prometheus_duration", prometheus_duration),
+];
+
 /// A double-quoted scalar, which is a string whatever it looks like.
 fn yaml(value: &Value) -> Result<String, Refusal> {
     Ok(format!("\"{}\"", yaml_inside(value)?))
@@ -53,6 +62,23 @@ fn promql(value: &Value) -> Result<String, Refusal> {
         _ => unicode(c),
     };
     Ok(format!("\"{}\"", value.to_string().chars().map(escape).collect::<String>()))
+}
+
+/// A PromQL string in an expression of Grafana's, inside a JSON string. What would begin one of Grafana's variables
+/// (`$name`, `${name}`, `[[name]]`: "Variable syntax" of its manual) is written by its code, which only PromQL undoes.
+fn grafana_promql(value: &Value) -> Result<String, Refusal> {
+    let string = promql(value)?.replace('$', "\\u0024").replace('[', "\\u005b");
+    let quoted = json(&Value::from(string))?;
+    Ok(quoted[1..quoted.len() - 1].to_owned())
+}
+
+/// A label in an expression; PromQL can quote no name.
+fn label_name(value: &Value) -> Result<String, Refusal> {
+    let name = value.to_string();
+    if !name.contains(':') && metric_name(value).is_ok() {
+        return Ok(name);
+    }
+    Err(Refusal(format!("{name:?} is not a label name")))
 }
 
 /// A metric family in an expression; PromQL can quote no name.
@@ -134,6 +160,20 @@ mod tests {
         for bad in ["", "0a", "a-b", "a{b=\"c\"}", "ü"] {
             assert!(metric_name(&Value::from(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_a_label_name_is_one() {
+        assert_eq!(ok(label_name(&Value::from("pool"))), "pool");
+        for bad in ["", "0a", "a-b", "a:b", "ü"] {
+            assert!(label_name(&Value::from(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_variable_of_grafana_begins_in_a_value() {
+        let written = ok(grafana_promql(&Value::from("$job [[x]] \"ü")));
+        assert_eq!(written, r#"\"\\u0024job \\u005b\\u005bx]] \\\"\\u00fc\""#);
     }
 
     proptest! {

@@ -44,7 +44,7 @@ const HOSTILE: [&str; 22] = [
 ];
 
 /// Fields that are texts for people or arguments: nothing is refused there but a NUL and what is too long.
-const FREE: [&str; 11] = [
+const FREE: [&str; 12] = [
     "product.display-name",
     "product.publisher",
     "product.description",
@@ -56,6 +56,7 @@ const FREE: [&str; 11] = [
     "scrape.targets",
     "scrape.labels name",
     "scrape.labels value",
+    "dashboard.panels.title",
 ];
 
 /// Files of the workspace: only their base names are written.

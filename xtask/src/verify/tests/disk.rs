@@ -26,7 +26,7 @@ pub(super) fn refused(subject: &Path, options: &Options, expected: &str) {
 fn a_folder_is_read_and_verified() {
     let maker = Maker::new();
     let (_parent, folder) = on_disk(&maker.release("1.2.3"), "edge-node-1.2.3");
-    assert_eq!(verify(&folder, &maker.options()).unwrap().files.len(), 12);
+    assert_eq!(verify(&folder, &maker.options()).unwrap().files.len(), 16);
     refused(&folder.join("absent"), &maker.options(), "absent: is missing");
 }
 
@@ -72,6 +72,27 @@ fn one_bundle_is_verified_with_the_manifest_beside_it_or_elsewhere() {
     std::fs::copy(folder.join(ZIP("1.2.3")), &alone).unwrap();
     let elsewhere = Options { manifest: Some(folder.join("release.json")), ..maker.options() };
     assert!(verify(&alone, &elsewhere).is_ok());
+}
+
+#[test]
+fn a_package_is_verified_with_its_own_signature_where_that_lies_beside_it() {
+    let maker = Maker::new();
+    let (_parent, folder) = on_disk(&maker.release("1.2.3"), "dist");
+    for name in PACKAGES.map(|name| name("1.2.3")) {
+        let (package, signature) = (folder.join(&name), format!("{name}.minisig"));
+        for path in [&package, &folder.join(&signature)] {
+            assert_eq!(verify(path, &maker.options()).unwrap().files, std::slice::from_ref(&name));
+        }
+        std::fs::copy(folder.join("B2SUMS.minisig"), folder.join(&signature)).unwrap();
+        let told = format!("{signature}: was made for another file");
+        refused(&package, &maker.options(), &told);
+        // The manifest vouches for it by itself.
+        std::fs::remove_file(folder.join(&signature)).unwrap();
+        assert!(verify(&package, &maker.options()).is_ok());
+        let told = format!("{signature}: is missing");
+        refused(&folder.join(&signature), &maker.options(), &told);
+        refused(&folder, &maker.options(), &told);
+    }
 }
 
 #[test]
@@ -143,10 +164,11 @@ fn stock_tools_accept_the_release() {
     for (program, file) in checks {
         if let Some(answer) = stock_tools::run(&folder, program, &["-c", "--strict", file], "") {
             assert!(answer.success, "{program}: {}", answer.text);
-            assert_eq!(answer.text.matches(": OK\n").count(), 5, "{program}: {}", answer.text);
+            assert_eq!(answer.text.matches(": OK\n").count(), 7, "{program}: {}", answer.text);
         }
     }
-    for file in SIGNED {
+    let packages = PACKAGES.map(|name| name("1.2.3"));
+    for file in SIGNED.into_iter().chain(packages.iter().map(String::as_str)) {
         let arguments = ["-V", "-p", "../key.pub", "-m", file];
         if let Some(answer) = stock_tools::run(&folder, "minisign", &arguments, "") {
             assert!(answer.success, "{file}: {}", answer.text);

@@ -37,10 +37,12 @@ fn a_file_of_another_name_or_size_is_never_read() {
 fn a_manifest_or_a_signature_larger_than_can_be_is_not_read() {
     let maker = Maker::new();
     let files = maker.release("1.2.3");
+    let of_package = format!("{}.minisig", DEB("1.2.3"));
     for (name, size, told) in [
         ("release.json", (16 << 20) + 1, "is a file of more than 16 MiB"),
         ("SHA256SUMS", (16 << 20) + 1, "is a file of more than 16 MiB"),
         ("B2SUMS.minisig", (16 << 10) + 1, "is a file of more than 16 KiB"),
+        (&of_package, (16 << 10) + 1, "is a file of more than 16 KiB"),
     ] {
         let (_parent, folder) = disk::on_disk(&files, "dist");
         let planted = std::fs::File::create(folder.join(name)).unwrap();

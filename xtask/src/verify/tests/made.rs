@@ -2,7 +2,7 @@
 
 use crate::archive::{self, Entry};
 use crate::checksum;
-use crate::config::model::Algorithm;
+use crate::config::model::{Algorithm, Format};
 use crate::manifest::{
     ArtifactKind, Commit, FILE_NAME, Manifest, ManifestArtifact, ManifestFile, SCHEMA_VERSION,
     SignedBy,
@@ -22,7 +22,16 @@ pub type Name = fn(&str) -> String;
 pub const ZIP: Name = |version| format!("edge-node-{version}-x86_64-pc-windows-msvc.zip");
 pub const SETUP: Name = |version| format!("edge-node-{version}-x86_64-pc-windows-msvc-setup.exe");
 pub const TAR: Name = |version| format!("edge-node-{version}-x86_64-unknown-linux-musl.tar.gz");
+pub const DEB: Name = |version| format!("edge-node-{version}-x86_64-unknown-linux-musl.deb");
+pub const RPM: Name = |version| format!("edge-node-{version}-x86_64-unknown-linux-musl.rpm");
 pub const PROMETHEUS: Name = |version| format!("edge-node-{version}-prometheus.tar.gz");
+
+/// What an RPM package says of itself.
+pub const PREAMBLE: &str = "Name: node\nVersion: 1\nRelease: 1\nArchitecture: x86_64\nSummary: s\nLicense: MIT\n\
+                            Vendor: A\nPackager: A\nURL: https://a.example/\n\nAll day.\n";
+/// And a Debian one.
+const CONTROL: &str =
+    "Package: node\nVersion: 1\nArchitecture: amd64\nDescription: serves\n All day.\n";
 
 /// Whoever makes and signs releases.
 pub struct Maker {
@@ -93,7 +102,7 @@ impl Maker {
         };
         change(&mut manifest);
         files.insert(FILE_NAME.to_owned(), manifest.to_json().into_bytes());
-        let mut signed = vec![FILE_NAME.to_owned()];
+        let mut signed = vec![FILE_NAME.to_owned(), DEB(version), RPM(version)];
         for algorithm in Algorithm::ALL {
             let covered = files.iter().filter(|(name, _)| !name.ends_with("SUMS"));
             let digests = covered
@@ -128,6 +137,8 @@ fn artifacts(version: &str, program: &[u8]) -> (Files, Vec<ManifestArtifact>) {
     ];
     let scrape = [Entry { path: &scrape, mode: 0o644, contents: b"scrape_configs: []" }];
     let setup = [b"MZ setup ", program].concat();
+    let (deb, rpm) = (package("DEBIAN/control", CONTROL), package("RPM/preamble", PREAMBLE));
+    let pack = |format, entry| archive::pack(format, entry, EPOCH).unwrap();
     let made = [
         (
             ZIP(version),
@@ -137,6 +148,8 @@ fn artifacts(version: &str, program: &[u8]) -> (Files, Vec<ManifestArtifact>) {
         ),
         (SETUP(version), ArtifactKind::Installer, setup, &entries),
         (TAR(version), ArtifactKind::Archive, archive::tar_gz(&entries, EPOCH).unwrap(), &entries),
+        (DEB(version), ArtifactKind::Package, pack(Format::Deb, &deb), &deb),
+        (RPM(version), ArtifactKind::Package, pack(Format::Rpm, &rpm), &rpm),
         (
             PROMETHEUS(version),
             ArtifactKind::Prometheus,
@@ -149,6 +162,11 @@ fn artifacts(version: &str, program: &[u8]) -> (Files, Vec<ManifestArtifact>) {
         .map(|(name, kind, bytes, entries)| artifact(name, *kind, bytes, entries))
         .collect();
     (made.into_iter().map(|(name, _, bytes, _)| (name, bytes)).collect(), described)
+}
+
+/// The least that a package holds.
+fn package<'a>(path: &'a str, contents: &'a str) -> [Entry<'a>; 1] {
+    [Entry { path, mode: 0o644, contents: contents.as_bytes() }]
 }
 
 fn artifact(

@@ -5,7 +5,9 @@ use super::*;
 #[test]
 fn a_release_signed_by_another_key_is_caught() {
     let (maker, other) = (Maker::new(), Maker::new());
-    let signatures = SIGNED.map(|name| format!("{name}{SUFFIX}"));
+    let packages = PACKAGES.map(|name| name("1.2.3"));
+    let signed = SIGNED.into_iter().chain(packages.iter().map(String::as_str));
+    let signatures: Vec<_> = signed.map(|name| format!("{name}{SUFFIX}")).collect();
     let mut blamed: Vec<&str> = signatures.iter().map(String::as_str).collect();
     caught_with(&maker, &other.release("1.2.3"), &blamed, "not by the trusted key");
     let development = Maker { signed_by: SignedBy::Development, ..Maker::new() };
@@ -25,8 +27,11 @@ fn an_older_release_whose_files_were_renamed_is_caught() {
         .into_iter()
         .map(|(name, bytes)| (name.replace("1.0.0", "2.0.0"), bytes))
         .collect();
-    let names = [ZIP("2.0.0"), SETUP("2.0.0"), TAR("2.0.0"), PROMETHEUS("2.0.0")];
-    let text = caught(&maker, &renamed, &names.each_ref().map(String::as_str));
+    let names = [ZIP, SETUP, TAR, DEB, RPM, PROMETHEUS].map(|name| name("2.0.0"));
+    let signed = PACKAGES.into_iter().flat_map(|name| [name("2.0.0"), name("1.0.0")]);
+    let signatures: Vec<_> = signed.map(|name| format!("{name}{SUFFIX}")).collect();
+    let blamed: Vec<_> = names.iter().chain(&signatures).map(String::as_str).collect();
+    let text = caught(&maker, &renamed, &blamed);
     for name in names {
         let old = name.replace("2.0.0", "1.0.0");
         assert!(text.contains(&format!("{name}: is {old} under another name")), "{text}");
@@ -81,6 +86,12 @@ fn files_of_an_older_release_among_the_new_ones_are_caught() {
     let changed = made::with(&new, "release.json.minisig", &old["release.json.minisig"]);
     let message = "is the signature of other bytes (edge-node 1.0.0, channel stable)";
     caught_with(&maker, &changed, &["release.json"], message);
+    let packages = PACKAGES.map(|name| (name("2.0.0"), name("1.0.0")));
+    for (name, old_name) in &packages {
+        let signatures = [name, old_name].map(|name| format!("{name}{SUFFIX}"));
+        let changed = made::with(&new, &signatures[0], &old[&signatures[1]]);
+        caught_with(&maker, &changed, &[&signatures[0]], "was made for another version");
+    }
     for name in &SIGNED[1..] {
         let signature = format!("{name}{SUFFIX}");
         let message = "was made for another version\n  expected: 2.0.0\n  found: 1.0.0";

@@ -2,8 +2,8 @@
 //! is walked too.
 
 use crate::config::model::{
-    Alerts, Bundle, Config, Configuration, File, LinkerChoice, Metrics, Packages, Product, Scrape,
-    Service, Target,
+    Alerts, Bundle, Config, Configuration, File, LinkerChoice, Metrics, Packages, Panel, Product,
+    Scrape, Service, Target,
 };
 
 /// Changes texts: takes the name of the field and its value.
@@ -20,6 +20,7 @@ pub(super) fn change(config: Config, f: Change) -> Config {
         metrics,
         scrape,
         alerts,
+        panels,
         targets,
         packages,
         algorithms,
@@ -46,6 +47,7 @@ pub(super) fn change(config: Config, f: Change) -> Config {
         metrics: change_metrics(metrics, f),
         scrape: change_scrape(scrape, f),
         alerts,
+        panels: panels.into_iter().map(|panel| change_panel(panel, f)).collect(),
         targets: targets.into_iter().map(|target| change_target(target, f)).collect(),
         packages: packages.map(|packages| change_packages(packages, f)),
         algorithms,
@@ -138,6 +140,7 @@ fn change_metrics(metrics: Metrics, f: Change) -> Metrics {
         requests,
         request_duration,
         certificate_not_after,
+        upstream_healthy,
     } = metrics;
     Metrics {
         listener,
@@ -147,6 +150,7 @@ fn change_metrics(metrics: Metrics, f: Change) -> Metrics {
         requests: f("metrics.families", requests),
         request_duration: f("metrics.families", request_duration),
         certificate_not_after: f("metrics.families", certificate_not_after),
+        upstream_healthy: upstream_healthy.map(|name| f("metrics.families", name)),
     }
 }
 
@@ -160,6 +164,17 @@ fn change_scrape(scrape: Scrape, f: Change) -> Scrape {
         interval,
         timeout,
         labels,
+    }
+}
+
+fn change_panel(panel: Panel, f: Change) -> Panel {
+    let Panel { title, metric, show, labels, unit } = panel;
+    Panel {
+        title: f("dashboard.panels.title", title),
+        metric: f("metrics.families", metric),
+        show,
+        labels: each("dashboard.panels.labels", labels, f),
+        unit,
     }
 }
 

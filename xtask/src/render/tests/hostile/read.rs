@@ -14,7 +14,7 @@ use serde_json::Value;
 pub(super) fn meaning(document: &Document) -> Value {
     let text = &document.contents;
     match document.path.rsplit(['.', '/']).next().unwrap_or_default() {
-        "json" => serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}")),
+        "json" => data::json(text),
         "yml" => data::yaml(text),
         "nsi" => nsis::script(text),
         "service" => systemd::unit(text),

@@ -1,4 +1,4 @@
-//! TOML and YAML, and in the latter PromQL and Go templates.
+//! TOML, JSON and YAML, and in the latter two PromQL and Go templates.
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
@@ -6,6 +6,27 @@ use serde_json::{Value, json};
 pub(super) fn toml(text: &str) -> Value {
     let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
     serde_json::to_value(table).expect("a table is an object")
+}
+
+pub(super) fn json(text: &str) -> Value {
+    let value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    expressions("", value)
+}
+
+/// What is under a key that Grafana reads as PromQL is read so.
+fn expressions(key: &str, value: Value) -> Value {
+    match value {
+        Value::String(text) if matches!(key, "expr" | "query" | "definition") => promql(&text),
+        Value::Array(items) => items.into_iter().map(|item| expressions(key, item)).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, value)| {
+                let value = expressions(&name, value);
+                (name, value)
+            });
+            Value::Object(fields.collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
 }
 
 pub(super) fn yaml(text: &str) -> Value {

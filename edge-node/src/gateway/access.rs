@@ -1,0 +1,74 @@
+//! The access log: a line for each request, made on the worker's thread and written by another.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, StatusCode};
+
+use crate::observe::logs::{Batch, Logs};
+
+/// The access log of a worker.
+pub struct AccessLog(Batch);
+
+/// What is told of a request; nothing of it is a secret: of the target only the path.
+pub struct Told<'a> {
+    pub listener: &'a str,
+    pub client: SocketAddr,
+    pub method: &'a Method,
+    pub host: Option<&'a HeaderValue>,
+    pub path: &'a str,
+    pub status: StatusCode,
+    pub bytes: u64,
+    pub duration: Duration,
+    pub route: &'a str,
+    pub pool: Option<&'a str>,
+    pub upstream: Option<&'a str>,
+    pub tries: u32,
+    pub request_id: Option<&'a HeaderValue>,
+    pub protocol: &'static str,
+}
+
+impl AccessLog {
+    /// A log of which nothing waits.
+    pub fn new(logs: Logs) -> Self {
+        Self(Batch::new(logs))
+    }
+
+    /// True if no line waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Hands over the lines that wait.
+    pub fn flush(&self) {
+        self.0.flush();
+    }
+
+    /// Adds the line of a request.
+    pub fn tell(&self, told: &Told<'_>) {
+        self.0.add("access", "request", |line| {
+            line.text("listener", told.listener);
+            line.word("client", told.client);
+            line.text("method", told.method.as_str());
+            line.text("host", told.host.and_then(|host| host.to_str().ok()).unwrap_or_default());
+            line.text("path", told.path);
+            line.text("protocol", told.protocol);
+            line.number("status", told.status.as_u16());
+            line.number("bytes", told.bytes);
+            let microseconds = told.duration.as_micros();
+            line.number(
+                "duration-seconds",
+                format_args!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000),
+            );
+            line.text("route", told.route);
+            if let (Some(pool), Some(upstream)) = (told.pool, told.upstream) {
+                line.text("pool", pool);
+                line.text("upstream", upstream);
+                line.number("tries", told.tries);
+            }
+            if let Some(id) = told.request_id.and_then(|id| id.to_str().ok()) {
+                line.text("request-id", id);
+            }
+        });
+    }
+}

@@ -1,0 +1,289 @@
+//! Bodies on their way: of answers to clients, with the account that is closed at their end, and
+//! of requests to upstreams, with the limits that a listener and a route set.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use super::client::Lease;
+use super::exchange::Exchange;
+use super::files::FileBody;
+use super::head;
+use crate::upstream::Try;
+
+/// The body of an answer.
+pub struct Answer {
+    content: Content,
+    /// Closed when the answer is complete, or given up.
+    exchange: Option<Box<Exchange>>,
+}
+
+/// What a body is made of.
+pub enum Content {
+    /// Bytes that are there; none once they were taken.
+    Full(Bytes),
+    /// What an upstream sends.
+    Passed(Passed),
+    /// What a file holds.
+    File(FileBody),
+}
+
+/// A body that an upstream sends, and the connection it comes on.
+pub struct Passed {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    _attempt: Try,
+    stall: Stall,
+    is_complete: bool,
+}
+
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error("{0}")]
+    Peer(#[from] hyper::Error),
+    #[error("nothing came for too long")]
+    Stalled,
+    #[error("body is larger than allowed")]
+    TooLarge,
+    #[error("body comes too slowly")]
+    TooSlow,
+    #[error("{0}")]
+    Read(#[from] std::io::Error),
+}
+
+/// The time that a body may stand still; no timer is set while it does not.
+pub struct Stall {
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stall {
+    pub fn new(limit: Duration) -> Self {
+        Self { limit, sleep: None }
+    }
+
+    /// Something came.
+    fn moved(&mut self) {
+        self.sleep = None;
+    }
+
+    /// Nothing came; ready once that took too long.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let limit = self.limit;
+        self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(context)
+    }
+}
+
+impl Answer {
+    /// A body, at the end of which the account of its request is closed.
+    pub fn new(content: Content, exchange: Box<Exchange>) -> Self {
+        Self { content, exchange: Some(exchange) }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match &mut self.content {
+            Content::Full(bytes) if bytes.is_empty() => None,
+            Content::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Content::Passed(passed) => ready!(passed.poll_frame(context)),
+            Content::File(body) => ready!(Pin::new(body).poll_frame(context))
+                .map(|frame| frame.map_err(BodyError::from)),
+        };
+        if let (Some(exchange), Some(Ok(frame))) = (&mut self.exchange, &frame) {
+            exchange.sent(frame.data_ref().map_or(0, bytes::Buf::remaining));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Full(bytes) => bytes.is_empty(),
+            Content::Passed(passed) => passed.incoming.is_end_stream(),
+            Content::File(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Passed(passed) => passed.incoming.size_hint(),
+            Content::File(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Passed {
+    /// A body that comes on the connection of `lease`, which is given back at its end.
+    pub fn new(incoming: Incoming, lease: Lease, attempt: Try, stall: Duration) -> Self {
+        let stall = Stall::new(stall);
+        Self { incoming, lease: Some(lease), _attempt: attempt, stall, is_complete: false }
+    }
+
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+            ready!(self.stall.poll(context));
+            return Poll::Ready(Some(Err(BodyError::Stalled)));
+        };
+        self.stall.moved();
+        self.is_complete = frame.is_none();
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
+    }
+}
+
+impl Drop for Passed {
+    fn drop(&mut self) {
+        let is_complete = self.is_complete || self.incoming.is_end_stream();
+        if let (Some(lease), true) = (self.lease.take(), is_complete) {
+            lease.give_back();
+        }
+    }
+}
+
+/// The body of a request on its way to an upstream.
+pub struct Outbound(Option<Sending>);
+
+struct Sending {
+    incoming: Incoming,
+    limits: BodyLimits,
+    bytes: u64,
+    /// How long the client was waited for.
+    waited: Duration,
+    waiting_since: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    fault: Fault,
+}
+
+/// Why a client's body was refused, told to who answers the client.
+pub type Fault = Rc<Cell<Option<Refusal>>>;
+
+/// Why a client's body was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is larger than allowed.
+    TooLarge,
+    /// It comes more slowly than allowed, or not at all.
+    TooSlow,
+    /// It broke off, or is not as its framing says.
+    Broken,
+}
+
+/// What a client's body may be.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    pub bytes_max: Option<u64>,
+    pub rate_min: Option<u64>,
+    /// How long a client may take before its rate counts.
+    pub grace: Duration,
+    /// How long nothing may come.
+    pub stall: Duration,
+}
+
+impl Outbound {
+    /// No body.
+    pub fn empty() -> Self {
+        Self(None)
+    }
+
+    /// A client's body; a fault of the client's is noted in `fault`.
+    pub fn new(incoming: Incoming, limits: BodyLimits, fault: &Fault) -> Self {
+        Self(Some(Sending {
+            incoming,
+            limits,
+            bytes: 0,
+            waited: Duration::ZERO,
+            waiting_since: None,
+            sleep: None,
+            fault: Rc::clone(fault),
+        }))
+    }
+}
+
+impl Sending {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(mut frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+            return self.wait(context);
+        };
+        if let Some(since) = self.waiting_since.take() {
+            self.waited += since.elapsed();
+            self.sleep = None;
+        }
+        if let Some(Err(_)) = &frame {
+            // The client's doing, for which no upstream may answer.
+            self.fault.set(Some(Refusal::Broken));
+        }
+        if let Some(Ok(frame)) = &mut frame {
+            if let Some(trailers) = frame.trailers_mut() {
+                head::scrub_trailers(trailers);
+            }
+            self.bytes += frame.data_ref().map_or(0, Bytes::remaining) as u64;
+            if self.limits.bytes_max.is_some_and(|max| self.bytes > max) {
+                self.fault.set(Some(Refusal::TooLarge));
+                return Poll::Ready(Some(Err(BodyError::TooLarge)));
+            }
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
+    }
+
+    /// Waits for the client, as long as its rate allows; time that the upstream takes does not
+    /// count.
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.sleep.is_none() {
+            self.waiting_since = Some(Instant::now());
+            let patience = self.patience();
+            self.sleep = Some(Box::pin(tokio::time::sleep(patience)));
+        }
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(context));
+        self.fault.set(Some(Refusal::TooSlow));
+        Poll::Ready(Some(Err(BodyError::TooSlow)))
+    }
+
+    fn patience(&self) -> Duration {
+        let Some(rate) = self.limits.rate_min else { return self.limits.stall };
+        let earned = Duration::from_secs_f64(self.bytes as f64 / rate.max(1) as f64);
+        (self.limits.grace + earned).saturating_sub(self.waited).min(self.limits.stall)
+    }
+}
+
+impl Body for Outbound {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Some(sending) => sending.poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|sending| sending.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |sending| sending.incoming.size_hint())
+    }
+}

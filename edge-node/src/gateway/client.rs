@@ -1,0 +1,523 @@
+//! A worker's connections to upstreams: kept alive between requests, the last one used first, and
+//! no more of them than the pool allows over all workers.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+
+use self::connect::Tls;
+use super::body::Outbound;
+use super::connection::OnThisThread;
+use super::snapshot::PoolAtWork;
+use super::workers::Job;
+use crate::config::Protocol;
+use crate::observe::metrics::{HttpMetrics, Raised};
+use crate::tls::server_name;
+use crate::upstream::{Pool, Upstream};
+
+mod connect;
+
+/// Requests at a time on an HTTP/2 connection before another one is opened.
+const STREAMS_WANTED: usize = 100;
+
+/// Bytes of the head of an upstream's answer at most, and of its body that wait for the client.
+const ANSWER_BUFFER_MAX: usize = 128 * 1024;
+
+/// Headers of an upstream's answer at most.
+const HEADERS_MAX: usize = 256;
+
+/// How long an HTTP/2 upstream may leave a ping unanswered, and how often it gets one.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Of the connections that come free while other workers wait too, every so many goes to them.
+const SHARED_EVERY: u32 = 8;
+
+/// Each destination of this process has another number.
+static DESTINATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// The way to the upstreams of a pool; shared by all workers.
+pub struct Connector {
+    protocol: Protocol,
+    connect_timeout: Duration,
+    idle_timeout: Duration,
+    pending_max: usize,
+    pending: AtomicUsize,
+    destinations: Box<[Arc<Destination>]>,
+}
+
+/// The way to one upstream.
+pub struct Destination {
+    id: u64,
+    upstream: Arc<Upstream>,
+    /// Its address, for people.
+    pub label: Arc<str>,
+    tls: Option<Tls>,
+    permits: Arc<Semaphore>,
+    /// Requests that wait for a permit.
+    waiting: AtomicUsize,
+    open: Gauge,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectFault {
+    /// Too many requests wait already.
+    #[error("too many requests wait for a connection")]
+    Overloaded,
+    /// The upstream did not take it in time.
+    #[error("connecting took too long")]
+    TimedOut,
+    /// The upstream did not take it.
+    #[error("{0}")]
+    Refused(std::io::Error),
+    /// It does not speak HTTP.
+    #[error("{0}")]
+    Http(hyper::Error),
+}
+
+impl Connector {
+    /// The way to the upstreams of `pool`.
+    pub fn new(pool: &Pool, tls: Option<Arc<rustls::ClientConfig>>, metrics: &HttpMetrics) -> Self {
+        let settings = pool.settings();
+        let is_http2 = settings.protocol == Protocol::Http2;
+        let destination = |upstream: &Arc<Upstream>| {
+            let label: Arc<str> = upstream.address().to_string().into();
+            let tls = match (&settings.tls, &tls) {
+                (Some(settings), Some(config)) => {
+                    // A config without a name to check is not loaded; nothing goes out in plain.
+                    let name = server_name(settings, upstream.address()).ok()?;
+                    Some(Tls { config: Arc::clone(config), name, is_http2 })
+                }
+                (Some(_), None) => return None,
+                (None, _) => None,
+            };
+            Some(Arc::new(Destination {
+                id: DESTINATIONS.fetch_add(1, Ordering::Relaxed),
+                upstream: Arc::clone(upstream),
+                tls,
+                permits: Arc::new(Semaphore::new(settings.connections_max)),
+                waiting: AtomicUsize::new(0),
+                open: metrics.upstream_connections(&settings.name, &label),
+                label,
+            }))
+        };
+        Self {
+            protocol: settings.protocol,
+            connect_timeout: settings.connect_timeout,
+            idle_timeout: settings.idle_timeout,
+            pending_max: settings.pending_max,
+            pending: AtomicUsize::new(0),
+            destinations: pool.upstreams().iter().filter_map(destination).collect(),
+        }
+    }
+
+    /// What the upstreams speak.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The addresses of the upstreams, for people.
+    pub fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.destinations.iter().map(|destination| &destination.label)
+    }
+
+    /// The way to one of the pool's upstreams.
+    pub fn destination(&self, upstream: &Arc<Upstream>) -> Option<&Arc<Destination>> {
+        self.destinations.iter().find(|known| Arc::ptr_eq(&known.upstream, upstream))
+    }
+}
+
+impl Destination {
+    /// True if it is reached by TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+/// A worker's connections.
+pub struct Connections {
+    shelves: RefCell<HashMap<u64, Rc<Shelf>>>,
+    peers: Vec<mpsc::WeakUnboundedSender<Job>>,
+    expired_at: Cell<Option<Instant>>,
+}
+
+/// The connections to one destination.
+struct Shelf {
+    connector: Weak<Connector>,
+    destination: Arc<Destination>,
+    /// Unused ones, the last used last.
+    idle: RefCell<Vec<Idle>>,
+    /// Requests of this worker that wait for one.
+    waiters: RefCell<VecDeque<oneshot::Sender<Sender1>>>,
+    given: Cell<u32>,
+    multiplexed: RefCell<Vec<Rc<Multiplexed>>>,
+    /// Held while an HTTP/2 connection is made, so that not every request makes its own.
+    making: Semaphore,
+}
+
+type Sender1 = http1::SendRequest<Outbound>;
+
+struct Idle {
+    sender: Sender1,
+    since: Instant,
+}
+
+struct Multiplexed {
+    sender: http2::SendRequest<Outbound>,
+    streams: Cell<usize>,
+    used: Cell<Instant>,
+}
+
+/// A connection in use by a request.
+pub struct Lease {
+    kind: Kind,
+    shelf: Rc<Shelf>,
+    /// True if it carried a request before, so that its end may be news that was on its way.
+    pub is_reused: bool,
+}
+
+enum Kind {
+    Single(Sender1),
+    Stream(Stream),
+}
+
+/// A stream of an HTTP/2 connection, counted while it lives.
+struct Stream(Rc<Multiplexed>);
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get() - 1);
+        self.0.used.set(Instant::now());
+    }
+}
+
+/// A number that is one higher while this lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    /// Raises the number; gives what it was as well.
+    fn new(count: &'a AtomicUsize) -> (Self, usize) {
+        (Self(count), count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connections {
+    /// No connections; `peers` are all workers.
+    pub fn new(peers: Vec<mpsc::WeakUnboundedSender<Job>>) -> Self {
+        Self { shelves: RefCell::default(), peers, expired_at: Cell::new(None) }
+    }
+
+    /// True if there is nothing that could expire.
+    pub fn is_empty(&self) -> bool {
+        self.shelves.borrow().is_empty()
+    }
+
+    /// A connection to an upstream; a new one where `is_fresh`.
+    ///
+    /// # Errors
+    /// When none can be had.
+    pub async fn lease(
+        &self,
+        pool: &PoolAtWork,
+        destination: &Arc<Destination>,
+        is_fresh: bool,
+    ) -> Result<Lease, ConnectFault> {
+        let connector = &pool.connector;
+        let shelf = self.shelf(connector, destination);
+        match connector.protocol {
+            Protocol::Http1 => self.single(pool, shelf, is_fresh).await,
+            Protocol::Http2 => shelf.stream(connector, is_fresh).await,
+        }
+    }
+
+    fn shelf(&self, connector: &Arc<Connector>, destination: &Arc<Destination>) -> Rc<Shelf> {
+        let mut shelves = self.shelves.borrow_mut();
+        let shelf = shelves.entry(destination.id).or_insert_with(|| {
+            Rc::new(Shelf {
+                connector: Arc::downgrade(connector),
+                destination: Arc::clone(destination),
+                idle: RefCell::default(),
+                waiters: RefCell::default(),
+                given: Cell::new(0),
+                multiplexed: RefCell::default(),
+                making: Semaphore::new(1),
+            })
+        });
+        Rc::clone(shelf)
+    }
+
+    async fn single(
+        &self,
+        pool: &PoolAtWork,
+        shelf: Rc<Shelf>,
+        is_fresh: bool,
+    ) -> Result<Lease, ConnectFault> {
+        if is_fresh {
+            // What is idle went the way of the one that failed, most likely.
+            shelf.idle.borrow_mut().clear();
+        } else if let Some(sender) = shelf.take_idle() {
+            return Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: true });
+        }
+        let permits = Arc::clone(&shelf.destination.permits);
+        let permit = match permits.try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_none) => match self.wait(&pool.connector, &shelf).await? {
+                Free::Permit(permit) => permit,
+                Free::Connection(sender) => {
+                    return Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: true });
+                }
+            },
+        };
+        let sender = shelf.open_single(&pool.connector, permit).await?;
+        Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: false })
+    }
+
+    /// Waits for a connection of this worker, or for the right to open one.
+    async fn wait(&self, connector: &Connector, shelf: &Rc<Shelf>) -> Result<Free, ConnectFault> {
+        let (_pending, before) = Counted::new(&connector.pending);
+        if before >= connector.pending_max {
+            return Err(ConnectFault::Overloaded);
+        }
+        let destination = &shelf.destination;
+        let (_waiting, _) = Counted::new(&destination.waiting);
+        let (give, given) = oneshot::channel();
+        shelf.waiters.borrow_mut().push_back(give);
+        // Connections that other workers keep for later hold permits too.
+        for peer in &self.peers {
+            if let Some(peer) = peer.upgrade() {
+                let _ = peer.send(Job::Relinquish(destination.id));
+            }
+        }
+        tokio::select! {
+            Ok(sender) = given => Ok(Free::Connection(sender)),
+            Ok(permit) = Arc::clone(&destination.permits).acquire_owned() => Ok(Free::Permit(permit)),
+            else => Err(ConnectFault::Overloaded),
+        }
+    }
+
+    /// Closes an unused connection to a destination that another worker waits for.
+    pub fn relinquish(&self, destination: u64) {
+        if let Some(shelf) = self.shelves.borrow().get(&destination) {
+            let mut idle = shelf.idle.borrow_mut();
+            if !idle.is_empty() {
+                idle.remove(0);
+            }
+        }
+    }
+
+    /// Closes what was not used for long, and what the config no longer has; looks once a second.
+    pub fn expire(&self, now: Instant) {
+        let is_recent = |last: Instant| now < last + Duration::from_secs(1);
+        if self.expired_at.get().is_some_and(is_recent) {
+            return;
+        }
+        self.expired_at.set(Some(now));
+        self.shelves.borrow_mut().retain(|_, shelf| {
+            let timeout = shelf.connector.upgrade().map(|connector| connector.idle_timeout);
+            let is_fresh = |since: Instant| timeout.is_some_and(|timeout| now < since + timeout);
+            let mut idle = shelf.idle.borrow_mut();
+            idle.retain(|idle| is_fresh(idle.since) && !idle.sender.is_closed());
+            let mut multiplexed = shelf.multiplexed.borrow_mut();
+            multiplexed.retain(|one| {
+                !one.sender.is_closed() && (one.streams.get() > 0 || is_fresh(one.used.get()))
+            });
+            let is_used = !idle.is_empty() || !multiplexed.is_empty();
+            is_used || (timeout.is_some() && Rc::strong_count(shelf) > 1)
+        });
+    }
+}
+
+/// What came free for who waited.
+enum Free {
+    Permit(OwnedSemaphorePermit),
+    Connection(Sender1),
+}
+
+impl Shelf {
+    fn take_idle(&self) -> Option<Sender1> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(Idle { sender, .. }) = idle.pop() {
+            if sender.is_ready() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    /// Takes back a connection that is ready for the next request.
+    fn put(&self, mut sender: Sender1) {
+        let waiting = self.destination.waiting.load(Ordering::Relaxed);
+        if waiting > 0 {
+            let mut waiters = self.waiters.borrow_mut();
+            waiters.retain(|waiter| !waiter.is_closed());
+            let given = self.given.get().wrapping_add(1);
+            self.given.set(given);
+            if waiting > waiters.len() && (waiters.is_empty() || given.is_multiple_of(SHARED_EVERY))
+            {
+                // Closed, so that another worker may open one.
+                return;
+            }
+            while let Some(waiter) = waiters.pop_front() {
+                match waiter.send(sender) {
+                    Ok(()) => return,
+                    Err(back) => sender = back,
+                }
+            }
+        }
+        self.idle.borrow_mut().push(Idle { sender, since: Instant::now() });
+    }
+
+    async fn open_single(
+        &self,
+        connector: &Connector,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Sender1, ConnectFault> {
+        let io = self.connect(connector).await?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(ANSWER_BUFFER_MAX)
+            .max_headers(HEADERS_MAX)
+            .handshake(io)
+            .await
+            .map_err(ConnectFault::Http)?;
+        let open = Raised::new(self.destination.open.clone());
+        tokio::task::spawn_local(async move {
+            // What went wrong is told to the request that it went wrong for.
+            let _ = connection.with_upgrades().await;
+            drop((permit, open));
+        });
+        Ok(sender)
+    }
+
+    async fn connect(
+        &self,
+        connector: &Connector,
+    ) -> Result<TokioIo<connect::UpstreamStream>, ConnectFault> {
+        let Destination { upstream, tls, .. } = &*self.destination;
+        let connecting = connect::connect(upstream.address(), tls.as_ref());
+        match tokio::time::timeout(connector.connect_timeout, connecting).await {
+            Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
+            Ok(Err(error)) => Err(ConnectFault::Refused(error)),
+            Err(_elapsed) => Err(ConnectFault::TimedOut),
+        }
+    }
+
+    /// A stream of an HTTP/2 connection, of a new one where those there are busy.
+    async fn stream(
+        self: Rc<Self>,
+        connector: &Connector,
+        is_fresh: bool,
+    ) -> Result<Lease, ConnectFault> {
+        if is_fresh {
+            self.multiplexed.borrow_mut().clear();
+        }
+        if let Some(found) = self.free_stream(false) {
+            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
+        }
+        let making = self.making.acquire().await;
+        if let Some(found) = self.free_stream(false) {
+            drop(making);
+            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
+        }
+        // Each worker may have one connection whatever the limit says: they cannot be shared.
+        let permit = Arc::clone(&self.destination.permits).try_acquire_owned().ok();
+        if permit.is_none()
+            && let Some(found) = self.free_stream(true)
+        {
+            drop(making);
+            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
+        }
+        let made = self.open_multiplexed(connector, permit).await;
+        drop(making);
+        let stream = made?;
+        Ok(Lease { kind: Kind::Stream(stream), shelf: self, is_reused: false })
+    }
+
+    /// A stream of the connection with the fewest; of a busy one only where that is wanted.
+    fn free_stream(&self, is_busy_fine: bool) -> Option<Stream> {
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        multiplexed.retain(|one| !one.sender.is_closed());
+        let found = multiplexed.iter().min_by_key(|one| one.streams.get())?;
+        let is_fine = is_busy_fine || found.streams.get() < STREAMS_WANTED;
+        is_fine.then(|| Stream::of(found))
+    }
+
+    async fn open_multiplexed(
+        &self,
+        connector: &Connector,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Stream, ConnectFault> {
+        let io = self.connect(connector).await?;
+        let (sender, connection) = http2::Builder::new(OnThisThread)
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_PATIENCE)
+            .handshake(io)
+            .await
+            .map_err(ConnectFault::Http)?;
+        let open = Raised::new(self.destination.open.clone());
+        tokio::task::spawn_local(async move {
+            let _ = connection.await;
+            drop((permit, open));
+        });
+        let (streams, used) = (Cell::new(0), Cell::new(Instant::now()));
+        let made = Rc::new(Multiplexed { sender, streams, used });
+        self.multiplexed.borrow_mut().push(Rc::clone(&made));
+        Ok(Stream::of(&made))
+    }
+}
+
+impl Stream {
+    fn of(connection: &Rc<Multiplexed>) -> Self {
+        connection.streams.set(connection.streams.get() + 1);
+        Self(Rc::clone(connection))
+    }
+}
+
+impl Lease {
+    /// Sends a request; what was not sent comes back with the error.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send(
+        &mut self,
+        request: http::Request<Outbound>,
+    ) -> Result<http::Response<Incoming>, TrySendError<http::Request<Outbound>>> {
+        match &mut self.kind {
+            Kind::Single(sender) => sender.try_send_request(request).await,
+            Kind::Stream(stream) => stream.0.sender.clone().try_send_request(request).await,
+        }
+    }
+
+    /// Gives the connection back, its answer being complete.
+    pub fn give_back(self) {
+        let Self { kind, shelf, .. } = self;
+        let Kind::Single(mut sender) = kind else { return };
+        if sender.is_ready() {
+            shelf.put(sender);
+        } else if !sender.is_closed() {
+            // The rest of the request may still be on its way.
+            tokio::task::spawn_local(async move {
+                if sender.ready().await.is_ok() {
+                    shelf.put(sender);
+                }
+            });
+        }
+    }
+}

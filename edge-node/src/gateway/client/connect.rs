@@ -1,0 +1,133 @@
+//! A new connection to an upstream: looked up, connected, TLS agreed on.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::config::UpstreamAddress;
+use crate::gateway::gather;
+
+/// A connection to an upstream.
+pub enum UpstreamStream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
+    /// TLS over one of them.
+    Tls(Box<TlsStream<UpstreamStream>>),
+}
+
+/// TLS towards an upstream.
+#[derive(Clone)]
+pub struct Tls {
+    pub config: Arc<rustls::ClientConfig>,
+    pub name: ServerName<'static>,
+    /// True where HTTP/2 must be agreed on.
+    pub is_http2: bool,
+}
+
+/// Connects.
+///
+/// # Errors
+/// When nobody takes the connection, or TLS cannot be agreed on.
+pub async fn connect(address: &UpstreamAddress, tls: Option<&Tls>) -> io::Result<UpstreamStream> {
+    let stream = match address {
+        UpstreamAddress::Socket(address) => tcp(*address).await?,
+        UpstreamAddress::Name(name, port) => by_name(name, *port).await?,
+        #[cfg(unix)]
+        UpstreamAddress::Unix(path) => UpstreamStream::Unix(UnixStream::connect(path).await?),
+        #[cfg(not(unix))]
+        UpstreamAddress::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let Some(Tls { config, name, is_http2 }) = tls else { return Ok(stream) };
+    let stream = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await?;
+    let agreed = stream.get_ref().1.alpn_protocol();
+    if *is_http2 != (agreed == Some(b"h2")) {
+        let why = if *is_http2 { "upstream does not speak h2" } else { "upstream insists on h2" };
+        return Err(io::Error::other(why));
+    }
+    Ok(UpstreamStream::Tls(Box::new(stream)))
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<UpstreamStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(UpstreamStream::Tcp(stream))
+}
+
+/// Tries each address of a name in turn.
+async fn by_name(name: &str, port: u16) -> io::Result<UpstreamStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "name has no address");
+    for address in tokio::net::lookup_host((name, port)).await? {
+        match tcp(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Calls the same function of whichever stream it is.
+macro_rules! whichever {
+    ($self:expr, $stream:ident => $call:expr) => {
+        match $self {
+            UpstreamStream::Tcp($stream) => $call,
+            #[cfg(unix)]
+            UpstreamStream::Unix($stream) => $call,
+            UpstreamStream::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for UpstreamStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        whichever!(&mut *self, stream => Pin::new(stream).poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for UpstreamStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        whichever!(&mut *self, stream => Pin::new(stream).poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        whichever!(&mut *self, stream => {
+            gather::poll_write_vectored(Pin::new(stream), context, slices)
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        whichever!(self, stream => stream.is_write_vectored())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        whichever!(&mut *self, stream => Pin::new(stream).poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        whichever!(&mut *self, stream => Pin::new(stream).poll_shutdown(context))
+    }
+}

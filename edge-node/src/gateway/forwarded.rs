@@ -1,0 +1,214 @@
+//! What upstreams are told of the way a request came: `Forwarded`, `X-Forwarded-*` and
+//! `X-Request-Id`. What a client says of it is believed only of trusted proxies.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::FORWARDED;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Bytes of a client's request id at most.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// What is the same for every request of a connection, made with the first one.
+#[derive(Default)]
+pub struct Via {
+    peer: Option<HeaderValue>,
+    port: Option<HeaderValue>,
+    /// The last `Forwarded` element, and the host it is for.
+    element: Option<(Option<HeaderValue>, HeaderValue)>,
+}
+
+/// How a request came.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    pub peer: IpAddr,
+    pub is_secure: bool,
+    pub host: Option<&'a HeaderValue>,
+    pub listener: SocketAddr,
+    pub trusted: &'a [IpNet],
+}
+
+impl Way<'_> {
+    fn is_trusted(&self) -> bool {
+        let peer = self.peer.to_canonical();
+        !self.trusted.is_empty() && self.trusted.iter().any(|network| network.contains(&peer))
+    }
+}
+
+impl Via {
+    /// Sets the headers that tell of the way: after what a trusted proxy said, else in its place.
+    pub fn tell(&mut self, way: Way<'_>, headers: &mut HeaderMap) {
+        let peer = self.peer.get_or_insert_with(|| text(&way.peer.to_canonical().to_string()));
+        let peer = peer.clone();
+        let element = self.element(way);
+        if way.is_trusted() {
+            append(headers, X_FORWARDED_FOR, &peer);
+            append(headers, FORWARDED, &element);
+            for (name, value) in self.rest(way) {
+                if let (Some(value), false) = (value, headers.contains_key(&name)) {
+                    headers.insert(name, value);
+                }
+            }
+        } else {
+            headers.insert(X_FORWARDED_FOR, peer);
+            headers.insert(FORWARDED, element);
+            for (name, value) in self.rest(way) {
+                match value {
+                    Some(value) => drop(headers.insert(name, value)),
+                    None => drop(headers.remove(name)),
+                }
+            }
+        }
+    }
+
+    fn rest(&mut self, way: Way<'_>) -> [(HeaderName, Option<HeaderValue>); 3] {
+        let port = self.port.get_or_insert_with(|| text(&way.listener.port().to_string()));
+        let proto = HeaderValue::from_static(if way.is_secure { "https" } else { "http" });
+        [
+            (X_FORWARDED_PROTO, Some(proto)),
+            (X_FORWARDED_HOST, way.host.cloned()),
+            (X_FORWARDED_PORT, Some(port.clone())),
+        ]
+    }
+
+    /// Source: RFC 7239, section 4; IPv6 addresses stand in brackets and quotes (section 6).
+    fn element(&mut self, way: Way<'_>) -> HeaderValue {
+        if let Some((host, element)) = &self.element
+            && host.as_ref() == way.host
+        {
+            return element.clone();
+        }
+        let mut element = match way.peer.to_canonical() {
+            IpAddr::V4(address) => format!("for={address}"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\""),
+        };
+        if let Some(host) = way.host.and_then(|host| host.to_str().ok()) {
+            // A valid host has neither a quote nor a backslash.
+            let _ = write!(element, ";host=\"{host}\"");
+        }
+        element.push_str(if way.is_secure { ";proto=https" } else { ";proto=http" });
+        let element = text(&element);
+        self.element = Some((way.host.cloned(), element.clone()));
+        element
+    }
+}
+
+/// A header value of text that we made.
+fn text(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_not_ascii| HeaderValue::from_static("unknown"))
+}
+
+/// Adds to a list: in one line, as some servers read only the first or the last.
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    let mut all = Vec::new();
+    for known in headers.get_all(&name) {
+        all.extend_from_slice(known.as_bytes());
+        all.extend_from_slice(b", ");
+    }
+    all.extend_from_slice(value.as_bytes());
+    let all = HeaderValue::from_maybe_shared(bytes::Bytes::from(all));
+    headers.insert(name, all.unwrap_or_else(|_unjoinable| value.clone()));
+}
+
+/// The id by which a request is found in logs: the client's, if it is a plain word, else `made`.
+pub fn request_id(headers: &mut HeaderMap, make: impl FnOnce() -> HeaderValue) -> HeaderValue {
+    let is_plain = |id: &HeaderValue| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=@".contains(byte);
+        (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain)
+    };
+    let mut given = headers.get_all(X_REQUEST_ID).iter();
+    if let (Some(id), None) = (given.next(), given.next())
+        && is_plain(id)
+    {
+        return id.clone();
+    }
+    let id = make();
+    headers.insert(X_REQUEST_ID, id.clone());
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What headers become; `headers` and the result are `name: value` lines.
+    fn told(peer: &str, trusted: &str, headers: &[(&'static str, &str)]) -> Vec<String> {
+        let host = HeaderValue::from_static("a.example:80");
+        let trusted = [trusted.parse().unwrap()];
+        let way = Way {
+            peer: peer.parse().unwrap(),
+            is_secure: true,
+            host: Some(&host),
+            listener: "0.0.0.0:8443".parse().unwrap(),
+            trusted: &trusted,
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        Via::default().tell(way, &mut map);
+        let line = |(name, value): (&HeaderName, &HeaderValue)| {
+            format!("{name}: {}", value.to_str().unwrap())
+        };
+        let mut lines: Vec<_> = map.iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn what_an_untrusted_client_says_is_replaced() {
+        let said = [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-port", "1"),
+        ];
+        assert_eq!(
+            told("::ffff:10.0.0.1", "192.168.0.0/16", &said),
+            [
+                "forwarded: for=10.0.0.1;host=\"a.example:80\";proto=https",
+                "x-forwarded-for: 10.0.0.1",
+                "x-forwarded-host: a.example:80",
+                "x-forwarded-port: 8443",
+                "x-forwarded-proto: https",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_is_added_to() {
+        let said = [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-for", "2.2.2.2"),
+            ("x-forwarded-proto", "http"),
+        ];
+        assert_eq!(
+            told("2001:db8::1", "2001:db8::/32", &said),
+            [
+                "forwarded: for=\"[2001:db8::1]\";host=\"a.example:80\";proto=https",
+                "x-forwarded-for: 1.1.1.1, 2.2.2.2, 2001:db8::1",
+                "x-forwarded-host: a.example:80",
+                "x-forwarded-port: 8443",
+                "x-forwarded-proto: http",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_request_keeps_a_plain_id_and_gets_one_for_any_other() {
+        for (given, is_kept) in [("abc-1", true), ("", false), ("a b", false), ("a\",\"x", false)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_REQUEST_ID, given.parse().unwrap());
+            let id = request_id(&mut headers, || HeaderValue::from_static("made"));
+            assert_eq!(id == given, is_kept, "{given:?}");
+            assert_eq!(headers[X_REQUEST_ID], id);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! A request's way to an upstream and back: what its head becomes on the way there, and what the
+//! answer's head becomes on the way back. Who is asked and how often is in `retry.rs`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use hyper::body::{Body as _, Incoming};
+use hyper::upgrade::OnUpgrade;
+
+use super::answer::Fault;
+use super::body::{BodyLimits, Passed};
+use super::client::Destination;
+use super::exchange::Exchange;
+use super::forwarded::{self, Way};
+use super::reply::Reply;
+use super::retry::{Answered, Message, Sending, grpc_timeout};
+use super::snapshot::{Entry, PoolAtWork};
+use super::table::Found;
+use super::{Path, head, rewrite, tunnel};
+use crate::config::{Balance, Forward, HashKey, HostRewrite, Protocol};
+use crate::upstream::{self, Upstream};
+
+/// Tells upstreams who a client is by its certificate; never what a client says of itself.
+const X_CLIENT_IDENTITY: HeaderName = HeaderName::from_static("x-client-identity");
+
+/// Headers of one connection, which go no further. Sources: RFC 9110, section 7.6.1; RFC 9113,
+/// section 8.2.2.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Where a request goes.
+pub struct Going<'a> {
+    pub settings: &'a Forward,
+    pub pool: &'a PoolAtWork,
+    pub found: &'a Found<'a, Entry>,
+}
+
+/// Forwards a request to an upstream.
+///
+/// # Errors
+/// What to answer in the place of one.
+pub async fn forward(
+    exchange: &mut Exchange,
+    going: Going<'_>,
+    path: &Path,
+    mut parts: Parts,
+    body: Incoming,
+) -> Result<Reply, Fault> {
+    let Going { settings, pool, found } = going;
+    let upgrade = upgrade(&mut parts, &body, pool.connector.protocol());
+    let timeout = grpc_timeout(&parts.headers).unwrap_or(Duration::MAX).min(settings.timeout);
+    let hash = hash(exchange, &pool.pool.settings().balance, &parts.headers);
+    let target = target(&going_path(settings, found, path, &parts.uri), path, &parts.uri);
+    let target = target.ok_or(Fault::Internal)?;
+    let limits = body_limits(exchange, found, settings);
+    prepare(exchange, &mut parts, upgrade.is_some());
+    rewrite::headers(&found.route.route.settings.request_headers, &mut parts.headers);
+    let mut head = Request::new(());
+    *head.method_mut() = parts.method;
+    *head.headers_mut() = parts.headers;
+    let mut message = Message::new(head, body, limits);
+    exchange.pool = Some(Arc::clone(&settings.pool));
+    let host = exchange.host.clone();
+    let mut adapt = |head: &mut Request<()>, upstream: &Upstream, is_secure: bool| {
+        let authority = match &settings.host {
+            HostRewrite::Keep => host.clone(),
+            HostRewrite::Fixed(fixed) => Some(fixed.clone()),
+            HostRewrite::Upstream => upstream_host(upstream),
+        };
+        address(head, authority, target.clone(), pool.connector.protocol(), is_secure);
+    };
+    let deadline = exchange.start + timeout;
+    let worker = std::rc::Rc::clone(&exchange.context.worker);
+    let mut note = |destination: &Arc<Destination>| {
+        exchange.upstream = Some(Arc::clone(&destination.label));
+        exchange.tries += 1;
+    };
+    let mut sending = Sending {
+        connections: &worker.upstreams,
+        pool,
+        forward: settings,
+        hash,
+        deadline,
+        note: &mut note,
+        adapt: &mut adapt,
+    };
+    let answered = sending.send(&mut message).await?;
+    pass(exchange, answered, settings, upgrade)
+}
+
+fn body_limits(exchange: &Exchange, found: &Found<'_, Entry>, settings: &Forward) -> BodyLimits {
+    let listener = &exchange.site.settings;
+    BodyLimits {
+        bytes_max: found.route.route.settings.body_bytes_max.or(listener.body_bytes_max),
+        rate_min: listener.body_rate_min,
+        grace: listener.listener.header_read_timeout,
+        stall: settings.stream_idle_timeout,
+    }
+}
+
+/// Passes an answer on.
+fn pass(
+    exchange: &Exchange,
+    answered: Answered,
+    settings: &Forward,
+    upgrade: Option<Upgrade>,
+) -> Result<Reply, Fault> {
+    let Answered { response, lease, attempt } = answered;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // Nobody asked for it otherwise.
+        let Upgrade { client } = upgrade.ok_or(Fault::BadAnswer)?;
+        let (context, idle) = (&exchange.context, settings.stream_idle_timeout);
+        return Ok(tunnel::open(context, client, response, attempt, idle));
+    }
+    let (mut head, incoming) = response.into_parts();
+    strip(&mut head.headers);
+    head.version = Version::HTTP_11;
+    let passed = Passed::new(incoming, lease, attempt, settings.stream_idle_timeout);
+    Ok(Reply::passed(head, passed))
+}
+
+/// The path that the upstream sees.
+fn going_path<'a>(
+    settings: &Forward,
+    found: &Found<'_, Entry>,
+    path: &'a Path,
+    uri: &'a Uri,
+) -> std::borrow::Cow<'a, str> {
+    rewrite::path(&settings.path, found.path, path.text(uri), &found.parameters)
+}
+
+/// The target that the upstream sees; none where it would be too long.
+fn target(going: &str, path: &Path, uri: &Uri) -> Option<PathAndQuery> {
+    if let (Path::Sent, Some(sent)) = (path, uri.path_and_query())
+        && sent.path() == going
+    {
+        return Some(sent.clone());
+    }
+    let target = match uri.query() {
+        Some(query) => [going, "?", query].concat(),
+        None => going.to_owned(),
+    };
+    PathAndQuery::try_from(target).ok()
+}
+
+/// Makes the headers of a request those that an upstream is to see.
+fn prepare(exchange: &mut Exchange, parts: &mut Parts, is_upgrade: bool) {
+    let headers = &mut parts.headers;
+    let wants_trailers = wants_trailers(headers);
+    let protocol = if is_upgrade { headers.get(header::UPGRADE).cloned() } else { None };
+    strip(headers);
+    headers.remove(header::TE);
+    // hyper asks the client to go on as soon as the body is wanted.
+    headers.remove(header::EXPECT);
+    head::scrub(headers);
+    head::join_cookies(headers);
+    headers.remove(X_CLIENT_IDENTITY);
+    if wants_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(protocol) = protocol {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, protocol);
+    }
+    let context = &exchange.context;
+    if let Some(identity) = &context.identity_header {
+        headers.insert(X_CLIENT_IDENTITY, identity.clone());
+    }
+    let way = Way {
+        peer: context.peer.ip(),
+        is_secure: context.is_secure,
+        host: exchange.host.as_ref(),
+        listener: exchange.site.settings.listener.address,
+        trusted: &exchange.site.settings.trusted_proxies,
+    };
+    context.via.borrow_mut().tell(way, headers);
+    let made = || context.worker.random.request_id();
+    exchange.request_id = Some(forwarded::request_id(headers, made));
+}
+
+/// Takes away what concerns one connection only.
+pub fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|list| list.to_str().ok())
+            .flat_map(|list| list.split(','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+            // Where a message ends and whom it is for is not one connection's business.
+            .filter(|name| ![header::CONTENT_LENGTH, header::HOST].contains(name))
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Whether a list of tokens has one.
+fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    let lists = headers.get_all(name);
+    let mut tokens = lists
+        .iter()
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(str::trim);
+    tokens.any(|one| one.eq_ignore_ascii_case(token))
+}
+
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TE) && has_token(headers, header::TE, "trailers")
+}
+
+/// A client's wish to speak something else on its connection.
+struct Upgrade {
+    client: OnUpgrade,
+}
+
+/// The upgrade that a request asks for, where it can be had: not to HTTP/2, by which requests
+/// could pass unseen, and not with a body. Source: RFC 9110, section 7.8.
+fn upgrade(parts: &mut Parts, body: &Incoming, protocol: Protocol) -> Option<Upgrade> {
+    let client = parts.extensions.remove::<OnUpgrade>()?;
+    let wanted = parts.headers.get(header::UPGRADE)?.to_str().ok()?;
+    let is_http2 = wanted.split(',').any(|one| one.trim().to_ascii_lowercase().starts_with("h2"));
+    let is_fine = parts.version == Version::HTTP_11
+        && parts.method == Method::GET
+        && body.is_end_stream()
+        && protocol == Protocol::Http1
+        && !is_http2
+        && has_token(&parts.headers, header::CONNECTION, "upgrade");
+    is_fine.then_some(Upgrade { client })
+}
+
+/// Addresses a request to an upstream as its protocol has it.
+fn address(
+    head: &mut Request<()>,
+    authority: Option<HeaderValue>,
+    target: PathAndQuery,
+    protocol: Protocol,
+    is_secure: bool,
+) {
+    match protocol {
+        Protocol::Http1 => {
+            *head.uri_mut() = Uri::from(target);
+            // HTTP/1.1 demands one, even of a client without.
+            let authority = authority.unwrap_or_else(|| HeaderValue::from_static(""));
+            head.headers_mut().insert(header::HOST, authority);
+        }
+        Protocol::Http2 => {
+            head.headers_mut().remove(header::HOST);
+            *head.version_mut() = Version::HTTP_2;
+            let mut parts = http::uri::Parts::default();
+            parts.scheme = Some(if is_secure { Scheme::HTTPS } else { Scheme::HTTP });
+            let text = authority.as_ref().and_then(|authority| authority.to_str().ok());
+            parts.authority =
+                text.filter(|text| !text.is_empty()).unwrap_or("localhost").parse().ok();
+            parts.path_and_query = Some(target);
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *head.uri_mut() = uri;
+            }
+        }
+    }
+}
+
+fn upstream_host(upstream: &Upstream) -> Option<HeaderValue> {
+    use crate::config::UpstreamAddress::{Name, Socket, Unix};
+    let text = match upstream.address() {
+        address @ (Socket(_) | Name(..)) => address.to_string(),
+        Unix(_) => "localhost".to_owned(),
+    };
+    HeaderValue::from_str(&text).ok()
+}
+
+/// Who a client is by address: of what came by trusted proxies, the last address that none of
+/// them has.
+pub fn client_address(exchange: &Exchange, headers: &HeaderMap) -> IpAddr {
+    let peer = exchange.context.peer.ip().to_canonical();
+    let trusted = &exchange.site.settings.trusted_proxies;
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    if trusted.is_empty() || !is_trusted(&peer) {
+        return peer;
+    }
+    let lists: Vec<_> = headers.get_all(forwarded::X_FORWARDED_FOR).iter().collect();
+    let mut client = peer;
+    for list in lists.iter().rev().filter_map(|list| list.to_str().ok()) {
+        for word in list.rsplit(',') {
+            let Ok(address) = word.trim().parse::<IpAddr>() else { return client };
+            client = address.to_canonical();
+            if !is_trusted(&client) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+/// The hash by which a pool keeps together what belongs together.
+fn hash(exchange: &Exchange, balance: &Balance, headers: &HeaderMap) -> u64 {
+    let key = match balance {
+        Balance::RoundRobin | Balance::LeastRequests => return 0,
+        Balance::ConsistentHash(key) => key,
+    };
+    let header = match key {
+        HashKey::Header(name) => headers.get(name),
+        HashKey::ClientAddress => None,
+    };
+    match header {
+        Some(value) => upstream::hash(value.as_bytes()),
+        None => match client_address(exchange, headers) {
+            IpAddr::V4(address) => upstream::hash(&address.octets()),
+            IpAddr::V6(address) => upstream::hash(&address.octets()),
+        },
+    }
+}

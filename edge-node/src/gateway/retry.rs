@@ -1,0 +1,246 @@
+//! A request on its way to an answer: upstreams are tried in turn as long as that is safe, within
+//! the time and the budget there is. What a head becomes before it is sent is in `proxy.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Request};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::Instant;
+
+use super::body::{BodyLimits, Fault, Outbound, Refusal};
+use super::client::{ConnectFault, Connections, Destination, Lease};
+use super::snapshot::PoolAtWork;
+use super::{answer, head};
+use crate::config::Forward;
+use crate::upstream::{Outcome, Try, Upstream};
+
+/// What is to be sent, as often as needed.
+pub struct Message {
+    head: Request<()>,
+    /// None once it is on its way.
+    body: Option<Outbound>,
+    /// True if it may be sent again after it may have been seen.
+    is_repeatable: bool,
+    fault: Fault,
+}
+
+/// An answer of an upstream.
+pub struct Answered {
+    pub response: http::Response<Incoming>,
+    pub lease: Lease,
+    pub attempt: Try,
+}
+
+impl Message {
+    /// A request; `head` is as the upstream is to see it.
+    pub fn new(head: Request<()>, body: Incoming, limits: BodyLimits) -> Self {
+        let fault = Fault::default();
+        let is_empty = body.is_end_stream();
+        let is_repeatable = is_empty && is_idempotent(head.method());
+        let body = if is_empty { Outbound::empty() } else { Outbound::new(body, limits, &fault) };
+        Self { head, body: Some(body), is_repeatable, fault }
+    }
+
+    /// What is sent now; kept where it may have to be sent again.
+    fn take(&mut self, may_repeat: bool) -> Option<Request<Outbound>> {
+        let body = self.body.take()?;
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = self.head.method().clone();
+        parts.uri = self.head.uri().clone();
+        parts.version = self.head.version();
+        parts.headers = if self.is_repeatable && may_repeat {
+            self.body = Some(Outbound::empty());
+            self.head.headers().clone()
+        } else {
+            std::mem::take(self.head.headers_mut())
+        };
+        Some(Request::from_parts(parts, body))
+    }
+
+    /// Takes back what was not sent.
+    fn put_back(&mut self, request: Request<Outbound>) {
+        let (parts, body) = request.into_parts();
+        *self.head.headers_mut() = parts.headers;
+        self.body = Some(body);
+    }
+}
+
+/// Safe to send again though the first one may have been acted on. Source: RFC 9110, section 9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+/// What is known of one try.
+enum Tried {
+    Answered(http::Response<Incoming>, Lease),
+    /// It may be tried elsewhere, if the message is still there.
+    Failed(Outcome, answer::Fault),
+    /// It makes no sense elsewhere.
+    Over(answer::Fault),
+}
+
+/// A message and where it may go.
+pub struct Sending<'a> {
+    pub connections: &'a Connections,
+    pub pool: &'a PoolAtWork,
+    pub forward: &'a Forward,
+    pub hash: u64,
+    /// When all tries must have ended.
+    pub deadline: Instant,
+    /// Told of each try.
+    pub note: &'a mut dyn FnMut(&Arc<Destination>),
+    /// Addresses the request to an upstream, which is reached by TLS or not.
+    pub adapt: &'a mut dyn FnMut(&mut Request<()>, &Upstream, bool),
+}
+
+impl Sending<'_> {
+    /// Sends it until there is an answer, or no try left that is safe.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn send(&mut self, message: &mut Message) -> Result<Answered, answer::Fault> {
+        let mut tried: Vec<Arc<Upstream>> = Vec::new();
+        let mut last = answer::Fault::NoUpstream;
+        loop {
+            let Some(attempt) = self.pool.pool.pick(self.hash, &tried) else { return Err(last) };
+            let retries_left = self.forward.retries_max as usize > tried.len();
+            match self.try_once(message, &attempt, retries_left).await {
+                Tried::Answered(response, lease) => {
+                    attempt.report(Outcome::Answered(response.status()));
+                    if !tried.is_empty() {
+                        self.pool.retries.success.inc();
+                    }
+                    return Ok(Answered { response, lease, attempt });
+                }
+                Tried::Over(why) => {
+                    attempt.report(Outcome::Abandoned);
+                    return Err(why);
+                }
+                Tried::Failed(outcome, why) => {
+                    attempt.report(outcome);
+                    last = why;
+                }
+            }
+            if !tried.is_empty() {
+                self.pool.retries.failure.inc();
+            }
+            if message.body.is_none() || !retries_left || Instant::now() >= self.deadline {
+                return Err(last);
+            }
+            if !self.pool.pool.may_retry() {
+                self.pool.retries.over_budget.inc();
+                return Err(last);
+            }
+            tried.push(Arc::clone(attempt.upstream()));
+        }
+    }
+
+    async fn try_once(&mut self, message: &mut Message, attempt: &Try, may_repeat: bool) -> Tried {
+        let Some(destination) = self.pool.connector.destination(attempt.upstream()) else {
+            return Tried::Failed(Outcome::Abandoned, answer::Fault::NoUpstream);
+        };
+        (self.note)(destination);
+        (self.adapt)(&mut message.head, attempt.upstream(), destination.is_secure());
+        let deadline = self.deadline.min(Instant::now() + self.forward.try_timeout);
+        let exchange = self.exchange(message, destination, may_repeat);
+        match tokio::time::timeout_at(deadline, exchange).await {
+            Ok(tried) => tried,
+            Err(_elapsed) => Tried::Failed(Outcome::TimedOut, answer::Fault::TimedOut),
+        }
+    }
+
+    /// Sends it over a connection that is kept, and over a new one where that had gone stale.
+    async fn exchange(
+        &self,
+        message: &mut Message,
+        destination: &Arc<Destination>,
+        may_repeat: bool,
+    ) -> Tried {
+        let mut is_fresh = false;
+        loop {
+            let lease = self.connections.lease(self.pool, destination, is_fresh).await;
+            let mut lease = match lease {
+                Ok(lease) => lease,
+                Err(ConnectFault::Overloaded) => return Tried::Over(answer::Fault::TooManyPending),
+                Err(ConnectFault::TimedOut) => {
+                    return Tried::Failed(Outcome::ConnectFailed, answer::Fault::Unreachable);
+                }
+                Err(ConnectFault::Refused(_) | ConnectFault::Http(_)) => {
+                    return Tried::Failed(Outcome::ConnectFailed, answer::Fault::Unreachable);
+                }
+            };
+            let Some(request) = message.take(may_repeat || lease.is_reused) else {
+                return Tried::Over(answer::Fault::BadAnswer);
+            };
+            let mut error = match lease.send(request).await {
+                Ok(response) if head::is_framed_once(response.headers()) => {
+                    return Tried::Answered(response, lease);
+                }
+                Ok(_ambiguous) => return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer),
+                Err(error) => error,
+            };
+            if let Some(refusal) = message.fault.get() {
+                return Tried::Over(refused(refusal));
+            }
+            if let Some(unsent) = error.take_message() {
+                message.put_back(unsent);
+            }
+            let is_stale = lease.is_reused && !is_fresh && message.body.is_some();
+            if !is_stale {
+                return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer);
+            }
+            is_fresh = true;
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> answer::Fault {
+    match refusal {
+        Refusal::TooLarge => answer::Fault::BodyTooLarge,
+        Refusal::TooSlow => answer::Fault::BodyTooSlow,
+        Refusal::Broken => answer::Fault::BodyBroken,
+    }
+}
+
+/// The time that a gRPC client gives, if it does. Source: "gRPC over HTTP2", `grpc-timeout`.
+pub fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at(text.len().checked_sub(1)?);
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number = digits.parse::<u64>().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grpc_timeout_is_up_to_eight_digits_and_a_unit() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_secs(3600))),
+            ("250m", Some(Duration::from_millis(250))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("123456789n", None),
+            ("S", None),
+            ("", None),
+            ("-1S", None),
+            ("1s", None),
+        ] {
+            let headers =
+                HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), text.parse().unwrap())]);
+            assert_eq!(grpc_timeout(&headers), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What reaches an upstream, and when it is tried again.
+
+use super::rig::*;
+use super::*;
+
+#[tokio::test]
+async fn an_upstream_hears_the_request_and_the_way_it_came() {
+    let mut upstream = Upstream::start(&[OK]).await;
+    let rig = Rig::forwarding(upstream.address, "");
+    let request = "GET /a?b HTTP/1.1\r\nhost: a.example\r\nconnection: close, x-mine\r\n\
+                   x-mine: 1\r\nx-client-identity: root\r\nx-request-id: id-1\r\nte: trailers, gzip\r\n\
+                   x-forwarded-for: 1.1.1.1\r\nproxy: evil\r\ntraceparent: 00-1-2-3\r\n\r\n";
+    let answer = rig.exchange(request).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nyes"),
+        "{answer}"
+    );
+    let heard = upstream.next().await;
+    let mut lines: Vec<_> = heard.trim_end().lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "GET /a?b HTTP/1.1",
+            "forwarded: for=127.0.0.1;host=\"a.example\";proto=http",
+            "host: a.example",
+            "te: trailers",
+            "traceparent: 00-1-2-3",
+            "x-forwarded-for: 127.0.0.1",
+            "x-forwarded-host: a.example",
+            "x-forwarded-port: 0",
+            "x-forwarded-proto: http",
+            "x-request-id: id-1",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_connection_to_an_upstream_is_kept_for_the_next_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rig = Rig::forwarding(listener.local_addr().unwrap(), "");
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // No other connection is ever taken.
+        converse(stream, tell, vec![OK.to_owned()], next).await;
+        drop(listener);
+    });
+    for _ in 0..3 {
+        assert!(rig.exchange(GET).await.ends_with("yes"));
+        assert!(within(heard.recv()).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_no_upstream_saw_is_tried_elsewhere_whatever_it_is() {
+    let (deaf, mut upstream) = (deaf().await, Upstream::start(&[OK]).await);
+    let pool = pool(&[deaf, upstream.address], "");
+    let rig = Rig::start(&format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}"));
+    for _ in 0..2 {
+        let post = format!("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n{CLOSE}\r\nbody");
+        let answer = rig.exchange(&post).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(upstream.next().await.ends_with("\r\n\r\nbody"));
+    }
+    rig.check_metric(r#"upstream_retries_total{pool="up",outcome="failure"} 0"#);
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_been_acted_on_is_not_tried_again() {
+    let mut upstream = Upstream::start(&["!", OK]).await;
+    let rig = Rig::forwarding(upstream.address, "");
+    let post = format!("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n{CLOSE}\r\nbody");
+    let answer = rig.exchange(&post).await;
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+    upstream.next().await;
+    assert!(upstream.heard.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn an_idempotent_request_without_a_body_is_tried_again_after_its_connection_broke() {
+    let upstream = Upstream::start(&["!", OK]).await;
+    let rig = Rig::forwarding(upstream.address, "");
+    assert!(rig.exchange(GET).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_its_upstream_closed_costs_no_request() {
+    let kept = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nyes!";
+    let upstream = Upstream::start(&[kept]).await;
+    let rig = Rig::forwarding(upstream.address, "");
+    for _ in 0..20 {
+        let answer = rig.exchange(GET).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_answer_in_time_is_told_of_in_the_callers_words() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let forward = "forward = { pool = 'up', timeout = '100ms', retries-max = 0 }";
+    let rig = Rig::start(&format!("{}[routes.all]\n{forward}", pool(&[address], "")));
+    let answer = rig.exchange(GET).await;
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+    assert!(answer.ends_with("{\"error\":\"upstream did not answer in time\"}\n"), "{answer}");
+    let call =
+        format!("POST /s/m HTTP/1.1\r\nhost: x\r\ncontent-type: application/grpc\r\n{CLOSE}\r\n");
+    let answer = rig.exchange(&call).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\r\ngrpc-status: 4\r\n"), "{answer}");
+    rig.check_metric(
+        r#"http_requests_total{listener="data",route="all",method="POST",code="504"} 1"#,
+    );
+}

@@ -1,0 +1,120 @@
+//! Limits on clients and on connections to upstreams.
+
+use super::rig::*;
+use super::*;
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_whether_its_length_is_told_or_not() {
+    let upstream = Upstream::start(&[OK]).await;
+    let rig = Rig::forwarding(upstream.address, "body-bytes-max = '1KiB'");
+    let told =
+        format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\n\r\n{}", "y".repeat(2000));
+    let chunk = format!("7d0\r\n{}\r\n0\r\n\r\n", "y".repeat(2000));
+    let untold = format!("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunk}");
+    for request in [told, untold] {
+        let answer = rig.exchange(&request).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="body-size"} 2"#);
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_refused() {
+    let upstream = Upstream::start(&[OK]).await;
+    let text =
+        format!("{}[routes.all]\nforward = {{ pool = 'up' }}", pool(&[upstream.address], ""));
+    let rig = Rig::with_listener("body-rate-min = '1KiB'\nheader-read-timeout = '1s'", &text);
+    let post = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\n\r\nslow";
+    let answer = rig.exchange(post).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="body-rate"} 1"#);
+}
+
+#[tokio::test]
+async fn a_client_over_its_rate_is_told_when_to_come_back() {
+    let rig = Rig::start(
+        "[routes.ping]\nrespond = { body = 'pong' }\n\
+         rate-limit = { requests-per-second = 1, burst = 2 }",
+    );
+    assert!(rig.exchange(GET).await.ends_with("pong"));
+    assert!(rig.exchange(GET).await.ends_with("pong"));
+    let answer = rig.exchange(GET).await;
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="rate-limit"} 1"#);
+}
+
+#[tokio::test]
+async fn an_address_has_no_more_connections_than_its_share() {
+    let rig = Rig::with_listener("connections-per-address-max = 1", "");
+    let mut first = TcpStream::connect(rig.address).await.unwrap();
+    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut byte = [0];
+    within(first.read_exact(&mut byte)).await.unwrap();
+    assert_eq!(rig.exchange(GET).await, "");
+    drop(first);
+    within(async { while rig.exchange(GET).await.is_empty() {} }).await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_ended_after_the_idle_timeout() {
+    let rig = Rig::with_listener("idle-timeout = '1s'", "");
+    let start = std::time::Instant::now();
+    let answer = rig.exchange("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_in_time_ends_the_connection() {
+    let rig = Rig::with_listener("header-read-timeout = '1s'", "");
+    for begin in ["", "GET / HTTP/1.1\r\nhost"] {
+        let start = std::time::Instant::now();
+        rig.exchange(begin).await;
+        assert!(start.elapsed() >= Duration::from_secs(1), "{begin:?} {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_connection_and_too_many_of_them_are_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pool = pool(&[listener.local_addr().unwrap()], "connections-max = 1\npending-max = 1");
+    let rig = Rig::start(&format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}"));
+    let first = tokio::spawn(exchange(rig.address, GET));
+    let (mut upstream, _) = within(listener.accept()).await.unwrap();
+    let mut some = [0; 4096];
+    within(upstream.read(&mut some)).await.unwrap();
+    let others = [(); 2].map(|()| tokio::spawn(exchange(rig.address, GET)));
+    // One of the two waits, the other is refused at once.
+    let [one, other] = others;
+    let (refused, waiting) = within(async move {
+        let (mut one, mut other) = (one, other);
+        tokio::select! {
+            answer = &mut one => (answer.unwrap(), other),
+            answer = &mut other => (answer.unwrap(), one),
+        }
+    })
+    .await;
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    upstream.write_all(OK.as_bytes()).await.unwrap();
+    assert!(within(upstream.read(&mut some)).await.unwrap() > 0, "the one that waits comes next");
+    upstream.write_all(OK.as_bytes()).await.unwrap();
+    assert!(within(first).await.unwrap().ends_with("yes"));
+    assert!(within(waiting).await.unwrap().ends_with("yes"));
+}
+
+#[tokio::test]
+async fn a_connection_that_gave_up_its_buffers_answers_the_next_request() {
+    let rig = Rig::start("");
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    let mut some = [0; 4096];
+    for _ in 0..2 {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let length = within(stream.read(&mut some)).await.unwrap();
+        assert!(some[..length].starts_with(b"HTTP/1.1 200 "));
+        // Longer than it keeps them; and it is not closed.
+        let more = tokio::time::timeout(Duration::from_millis(1500), stream.read(&mut some)).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+}

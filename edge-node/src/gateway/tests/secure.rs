@@ -1,0 +1,158 @@
+//! TLS on either side: HTTP/2 by ALPN, who a client is, and certificates that are exchanged.
+
+use ::tests::certificates::{Authority, Leaf};
+use rustls::pki_types::ServerName;
+use tempfile::TempDir;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::rig::*;
+use super::*;
+use crate::config::{CertificateFiles, ClientTls, Protocol};
+
+/// A folder with an authority, a certificate of a server and one of a client.
+struct Site {
+    folder: TempDir,
+    authority: Authority,
+}
+
+impl Site {
+    fn new() -> Self {
+        let site = Self { folder: tempfile::tempdir().unwrap(), authority: Authority::new("site") };
+        site.authority.write(site.folder.path(), "authority");
+        site.authority.server(&["a.example"]).write(site.folder.path(), "server");
+        site.authority
+            .issue(Leaf::new("me").host("me.example"))
+            .write(site.folder.path(), "client");
+        site
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// The keys of a listener that shows the server's certificate and asks for one.
+    fn listener(&self) -> String {
+        format!(
+            "tls = {{ certificates = [{{ chain = '{}', key = '{}' }}], \
+             clients = {{ authorities = '{}', demand = 'optional' }} }}",
+            self.file("server.pem"),
+            self.file("server.key"),
+            self.file("authority.pem")
+        )
+    }
+
+    /// A client's connection, with a certificate or without.
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        protocol: Protocol,
+        with_certificate: bool,
+    ) -> TlsStream<TcpStream> {
+        let certificate = with_certificate.then(|| CertificateFiles {
+            chain: self.file("client.pem").into(),
+            key: self.file("client.key").into(),
+            ocsp: None,
+        });
+        let authorities = self.file("authority.pem").into();
+        let settings = ClientTls { authorities, server_name: None, certificate };
+        let config = crate::tls::client(&settings, protocol).unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("a.example").unwrap();
+        within(TlsConnector::from(config).connect(name, stream)).await.unwrap()
+    }
+
+    async fn ask(&self, address: SocketAddr, request: &str, with_certificate: bool) -> String {
+        let mut stream = self.connect(address, Protocol::Http1, with_certificate).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = within(stream.read_to_end(&mut answer)).await;
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_learns_who_a_client_is_and_a_client_cannot_say_it() {
+    let (site, mut upstream) = (Site::new(), Upstream::start(&[OK]).await);
+    let routes = "[routes.all]\nforward = { pool = 'up' }";
+    let rig =
+        Rig::with_listener(&site.listener(), &format!("{}{routes}", pool(&[upstream.address], "")));
+    let get = "GET / HTTP/1.1\r\nhost: a.example\r\nx-client-identity: dns=root\r\n\
+               connection: close\r\n\r\n";
+    assert!(site.ask(rig.address, get, true).await.ends_with("yes"));
+    let heard = upstream.next().await;
+    assert!(heard.contains("\r\nx-client-identity: dns=me.example, sha256="), "{heard}");
+    assert!(heard.contains("\r\nx-forwarded-proto: https\r\n"), "{heard}");
+    assert!(site.ask(rig.address, get, false).await.ends_with("yes"));
+    let heard = upstream.next().await;
+    assert!(!heard.contains("x-client-identity"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_route_may_demand_a_certificate_and_names_in_it() {
+    let site = Site::new();
+    let routes = "routes.any = { respond = { body = 'any' }, path = { exact = '/any' }, \
+                  clients = { demand = 'required' } }\n\
+                  routes.one = { respond = { body = 'one' }, path = { exact = '/one' }, \
+                  clients = { demand = 'required', allow = [{ dns = 'you.example' }] } }";
+    let rig = Rig::with_listener(&site.listener(), routes);
+    let get =
+        |path: &str| format!("GET {path} HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n");
+    let answer = site.ask(rig.address, &get("/any"), true).await;
+    assert!(answer.ends_with("any"), "{answer}");
+    let answer = site.ask(rig.address, &get("/any"), false).await;
+    assert!(answer.contains("client certificate is required"), "{answer}");
+    let answer = site.ask(rig.address, &get("/one"), true).await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="not-allowed"} 1"#);
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="no-certificate"} 1"#);
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_both_agree() {
+    let site = Site::new();
+    let rig = Rig::with_listener(&site.listener(), "");
+    let stream = site.connect(rig.address, Protocol::Http2, false).await;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::builder().uri("https://a.example/").body(Empty::new()).unwrap();
+    let answer = within(sender.send_request(request)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+type Empty = http_body_util::Empty<bytes::Bytes>;
+
+#[tokio::test]
+async fn upstreams_are_reached_by_tls_that_is_verified() {
+    let site = Site::new();
+    let mut secured = Upstream::start(&[OK]).await;
+    // A gateway with TLS stands in for an upstream with TLS.
+    let text = format!("{}[routes.all]\nforward = {{ pool = 'up' }}", pool(&[secured.address], ""));
+    let behind = Rig::with_listener(&site.listener(), &text);
+    for (name, status) in [("a.example", "200"), ("b.example", "502")] {
+        let tls = format!(
+            "tls = {{ authorities = '{}', server-name = '{name}' }}",
+            site.file("authority.pem")
+        );
+        let text =
+            format!("{}[routes.all]\nforward = {{ pool = 'up' }}", pool(&[behind.address], &tls));
+        let answer = Rig::start(&text).exchange(GET).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
+    }
+    assert!(secured.next().await.contains("\r\nx-forwarded-proto: "));
+}
+
+#[tokio::test]
+async fn metrics_tell_when_certificates_expire() {
+    let site = Site::new();
+    let rig = Rig::with_listener(&site.listener(), "");
+    // 2090-01-01.
+    rig.check_metric(&format!(
+        "tls_cert_not_after_timestamp_seconds{{listener=\"data\",certificate=\"{}\"}} 3786912000",
+        site.file("server.pem")
+    ));
+}

@@ -1,0 +1,61 @@
+//! Upgrades to other protocols.
+
+use super::rig::*;
+use super::*;
+
+#[tokio::test]
+async fn what_a_websocket_says_passes_both_ways_once_the_upstream_agreed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rig = Rig::forwarding(listener.local_addr().unwrap(), "");
+    let mut client = TcpStream::connect(rig.address).await.unwrap();
+    let early = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n\
+                 GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+    client.write_all(early.as_bytes()).await.unwrap();
+    let (mut upstream, _) = within(listener.accept()).await.unwrap();
+    let mut some = [0; 4096];
+    let length = within(upstream.read(&mut some)).await.unwrap();
+    let head = String::from_utf8_lossy(&some[..length]).into_owned();
+    assert!(
+        head.contains("\r\nconnection: upgrade\r\n") && head.contains("\r\nupgrade: websocket\r\n"),
+        "{head}"
+    );
+    assert!(head.ends_with("\r\n\r\n") && !head.contains("smuggled"), "{head}");
+    let agreed =
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhi";
+    upstream.write_all(agreed).await.unwrap();
+    let length = within(upstream.read(&mut some)).await.unwrap();
+    assert!(some[..length].starts_with(b"GET /smuggled"), "it belongs to the tunnel now");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nhi") {
+        let length = within(client.read(&mut some)).await.unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&some[..length]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    rig.check_metric(r#"edge_node_tunnels{listener="data"} 1"#);
+    drop(client);
+    assert_eq!(within(upstream.read(&mut some)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_refused_leaves_the_connection_in_http() {
+    let mut upstream = Upstream::start(&[OK]).await;
+    let rig = Rig::forwarding(upstream.address, "");
+    let two = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\
+               GET /next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let answer = rig.exchange(two).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
+    assert!(upstream.next().await.starts_with("GET /ws "));
+    assert!(upstream.next().await.starts_with("GET /next "));
+}
+
+#[tokio::test]
+async fn an_upgrade_to_http_2_is_no_upgrade() {
+    let mut upstream = Upstream::start(&[OK]).await;
+    let rig = Rig::forwarding(upstream.address, "");
+    let get = "GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings, close\r\n\
+               upgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n";
+    assert!(rig.exchange(get).await.starts_with("HTTP/1.1 200 "));
+    let heard = upstream.next().await;
+    assert!(!heard.contains("upgrade") && !heard.contains("http2-settings"), "{heard}");
+}

@@ -1,0 +1,187 @@
+//! The threads that serve clients: each an event loop of its own with its own connections to
+//! clients and upstreams, so that a request never leaves its thread.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::access::AccessLog;
+use super::client::Connections;
+use super::connection::{self, Room};
+use super::random::Random;
+use super::snapshot::Listening;
+use crate::listener::{Answer, Seat, Taken};
+use crate::observe::logs::Logs;
+
+/// How often a worker that has connections looks for what is due: connections that did nothing for
+/// too long, log lines that wait, upstream connections that nobody used.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Threads of a worker for what blocks: names that are looked up, files that are read.
+const BLOCKING_THREADS_MAX: usize = 4;
+
+/// What a worker is asked to do.
+pub enum Job {
+    /// Serve a connection.
+    Serve(Client),
+    /// Give up an unused connection to a destination, because another worker needs it.
+    Relinquish(u64),
+}
+
+/// A client's connection on its way to a worker.
+pub struct Client {
+    pub stream: std::net::TcpStream,
+    pub peer: SocketAddr,
+    pub is_own: bool,
+    pub seat: Seat,
+    pub listening: Arc<Listening>,
+    /// One of its address's connections, where those are counted.
+    pub share: Option<super::limits::Share>,
+}
+
+/// The workers, as who hands them work sees them; they end with the last clone.
+#[derive(Clone)]
+pub struct Workers {
+    peers: Peers,
+    handles: Arc<[Handle]>,
+    turn: Arc<AtomicUsize>,
+}
+
+/// Where each worker takes its jobs from.
+pub type Peers = Arc<[mpsc::UnboundedSender<Job>]>;
+
+/// What all that runs on a worker's thread shares.
+pub struct Worker {
+    pub room: Rc<Room>,
+    pub upstreams: Rc<Connections>,
+    pub access: AccessLog,
+    pub random: Random,
+    pub logs: Logs,
+}
+
+impl Workers {
+    /// Starts as many threads.
+    ///
+    /// # Errors
+    /// When the system refuses a thread or an event loop.
+    pub fn start(count: usize, logs: &Logs) -> io::Result<Self> {
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..count.max(1)).map(|_| mpsc::unbounded_channel()).unzip();
+        let peers: Peers = senders.into();
+        let handles = receivers.into_iter().enumerate().map(|(index, jobs)| {
+            // Of its peers a worker must not keep itself or another one alive.
+            let peers: Vec<_> = peers.iter().map(mpsc::UnboundedSender::downgrade).collect();
+            spawn(index, jobs, peers, logs.clone())
+        });
+        let handles = handles.collect::<io::Result<_>>()?;
+        Ok(Self { peers, handles, turn: Arc::default() })
+    }
+
+    /// Their event loops.
+    #[must_use]
+    pub fn handles(&self) -> &[Handle] {
+        &self.handles
+    }
+
+    /// Hands a client to the next in turn.
+    fn serve(&self, client: Client) {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        // A worker ends only with its process.
+        let _ = self.peers[turn % self.peers.len()].send(Job::Serve(client));
+    }
+}
+
+/// Hands the connections of a listener to the workers.
+pub struct Handing {
+    pub workers: Workers,
+    pub listening: Arc<Listening>,
+}
+
+impl Answer for Handing {
+    fn answer(&self, taken: Taken) {
+        let Taken { stream, peer, is_own, seat } = taken;
+        // A listener at `::` sees IPv4 in IPv6 form.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let Ok(share) = self.listening.share(peer.ip(), is_own) else { return };
+        // A socket that cannot leave its event loop is broken; closing it is all there is to do.
+        let Ok(stream) = stream.into_std() else { return };
+        let listening = Arc::clone(&self.listening);
+        self.workers.serve(Client { stream, peer, is_own, seat, listening, share });
+    }
+}
+
+fn spawn(
+    index: usize,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    peers: Vec<mpsc::WeakUnboundedSender<Job>>,
+    logs: Logs,
+) -> io::Result<Handle> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let tasks = LocalSet::new();
+        tasks.block_on(&runtime, work(jobs, peers, logs));
+        drop(tasks);
+        // What still waits for a disk must not be waited for.
+        runtime.shutdown_background();
+    })?;
+    Ok(handle)
+}
+
+/// Works until nobody is left to hand over jobs.
+async fn work(
+    mut jobs: mpsc::UnboundedReceiver<Job>,
+    peers: Vec<mpsc::WeakUnboundedSender<Job>>,
+    logs: Logs,
+) {
+    let worker = Rc::new(Worker {
+        room: Rc::new(Room::default()),
+        upstreams: Rc::new(Connections::new(peers)),
+        access: AccessLog::new(logs.clone()),
+        random: Random::new(),
+        logs,
+    });
+    tokio::task::spawn_local(tick(Rc::clone(&worker)));
+    while let Some(job) = jobs.recv().await {
+        match job {
+            Job::Serve(client) => {
+                let Ok(stream) = TcpStream::from_std(client.stream) else { continue };
+                let Client { peer, is_own, seat, listening, share, .. } = client;
+                let guest =
+                    connection::Guest { peer, is_own, listening, _seat: seat, _share: share };
+                tokio::task::spawn_local(connection::serve(stream, guest, Rc::clone(&worker)));
+            }
+            Job::Relinquish(destination) => worker.upstreams.relinquish(destination),
+        }
+    }
+    worker.access.flush();
+}
+
+/// Looks for what is due, as long as there is anything that could be.
+async fn tick(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        if worker.upstreams.is_empty() && worker.access.is_empty() {
+            worker.room.until_used().await;
+        }
+        ticks.tick().await;
+        let now = Instant::now();
+        worker.room.end_overdue(now);
+        worker.access.flush();
+        worker.upstreams.expire(now);
+    }
+}

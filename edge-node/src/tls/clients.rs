@@ -1,0 +1,88 @@
+//! What a listener asks of clients: a certificate of an authority that it knows and that is not revoked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateRevocationListDer;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use x509_cert::certificate::Rfc5280;
+use x509_cert::crl::CertificateList;
+use x509_cert::der::Decode as _;
+
+use super::{RevocationListInfo, TlsError, certificate, pem};
+use crate::config::ClientCertificates;
+
+type Verifier = Arc<dyn ClientCertVerifier>;
+
+/// Who verifies clients; nobody where nothing is asked of them.
+///
+/// With revocation lists, every certificate of a chain but the authority's own must be in the reach of one that is not
+/// out of date, as nginx and HAProxy have it: whose list is missing is refused with `unknown_ca`.
+///
+/// # Errors
+/// When a file cannot be used.
+pub fn verifier(
+    asked: Option<&ClientCertificates>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<(Verifier, Vec<RevocationListInfo>), TlsError> {
+    let Some(ClientCertificates { authorities, revoked, is_required }) = asked else {
+        return Ok((WebPkiClientVerifier::no_client_auth(), vec![]));
+    };
+    let roots = Arc::new(roots(authorities)?);
+    let mut builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+    if !is_required {
+        builder = builder.allow_unauthenticated();
+    }
+    let mut infos = Vec::new();
+    for file in revoked {
+        let lists = pem::revocation_lists(file)?;
+        for list in &lists {
+            infos.push(info(file, list)?);
+        }
+        builder = builder.with_crls(lists);
+    }
+    if !revoked.is_empty() {
+        builder = builder.enforce_revocation_expiration();
+    }
+    // The roots are not empty and each list was read; what webpki wants beyond that is named with the first file.
+    let named = revoked.first().unwrap_or(authorities);
+    let verifier = builder.build().map_err(|error| {
+        if let VerifierBuilderError::InvalidCrl(why) = error {
+            wrong(named, rustls::Error::from(why).to_string())
+        } else {
+            wrong(authorities, error.to_string())
+        }
+    })?;
+    Ok((verifier, infos))
+}
+
+/// The authorities of a file, at least one.
+///
+/// # Errors
+/// When the file cannot be used, or what is in it is no certificate of an authority.
+pub fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for (position, der) in pem::certificates(file)?.into_iter().enumerate() {
+        roots.add(der).map_err(|error| {
+            wrong(file, format!("has a malformed certificate, number {}: {error}", position + 1))
+        })?;
+    }
+    Ok(roots)
+}
+
+fn info(
+    file: &Path,
+    list: &CertificateRevocationListDer<'_>,
+) -> Result<RevocationListInfo, TlsError> {
+    let list = CertificateList::<Rfc5280>::from_der(list)
+        .map_err(|error| wrong(file, format!("has a malformed revocation list: {error}")))?;
+    let next_update = list.tbs_cert_list.next_update.map(certificate::timestamp);
+    Ok(RevocationListInfo { file: file.to_owned(), next_update })
+}
+
+fn wrong(path: &Path, what: String) -> TlsError {
+    TlsError::File { path: path.to_owned(), what }
+}
