@@ -1,3 +1,5 @@
+//! When certificates are due, how long they live, what can be issued, renewed and revoked, and the index read back.
+
 use super::*;
 use crate::ca::request::Purpose;
 

@@ -1,3 +1,5 @@
+//! Names read from certificates, rules held against them, and a header that no name can break.
+
 use ::tests::certificates::{Authority, Leaf};
 use proptest::prelude::*;
 
