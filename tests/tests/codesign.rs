@@ -251,14 +251,12 @@ fn a_key_that_never_leaves_its_token_signs_all_the_same() {
     needs!(Tool("softhsm2-util"));
     let site = Site::new();
     let token = Token::of(&site.publisher);
-    let [module, engine] = Token::libraries();
     let certificate = site.workspace.path("packaging/publisher.pem");
     std::fs::copy(site.publisher.certificate(), certificate).unwrap();
     site.declare(&format!(
-        "[codesign.osslsigncode]\npkcs11-module = \"{}\"\npkcs11-engine = \"{}\"\npkcs11-key = \"{}\"\n\
+        "[codesign.osslsigncode]\npkcs11-module = \"{}\"\npkcs11-key = \"{}\"\n\
          certificates = \"packaging/publisher.pem\"\npassword = {{ environment = \"TEST_PASSWORD\" }}\n",
-        module.display(),
-        engine.display(),
+        Token::module().display(),
         Token::KEY
     ));
     let (name, value) = token.variable();

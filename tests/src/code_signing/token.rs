@@ -51,12 +51,13 @@ impl Token {
         ("SOFTHSM2_CONF", self.folder.path().join("conf"))
     }
 
-    /// The PKCS#11 module, and OpenSSL's engine that talks to it.
+    /// The PKCS#11 module. OpenSSL's engine that talks to it must be installed as well, where OpenSSL finds it: the
+    /// osslsigncode of Debian 12 takes no path to one.
     ///
     /// # Panics
     /// When one is not installed.
     #[track_caller]
-    pub fn libraries() -> [PathBuf; 2] {
+    pub fn module() -> PathBuf {
         let below = |folder: &str, file: &str| {
             let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
             let mut places = folders.chain([PathBuf::from("/usr/lib")]);
@@ -66,6 +67,7 @@ impl Token {
                 panic!("{} is not installed", Path::new(folder).join(file).display())
             })
         };
-        [below("softhsm", "libsofthsm2.so"), below("engines-3", "pkcs11.so")]
+        below("engines-3", "pkcs11.so");
+        below("softhsm", "libsofthsm2.so")
     }
 }
