@@ -106,9 +106,8 @@ fn target_requirements(target: &Target, host: &str, required: bool) -> Vec<Requi
 /// Names of what building the target takes and this machine does not have.
 pub fn missing(target: &Target, facts: &Facts) -> Vec<String> {
     let needed = target_requirements(target, &facts.toolchain.host, true);
-    let found = probe::all(&needed, facts);
-    let missing = needed.into_iter().zip(found).filter(|(_, found)| *found == Probed::Missing);
-    missing.map(|(requirement, _)| requirement.name).collect()
+    let missing = needed.into_iter().filter(|needed| probe::is_missing(&needed.probe, facts));
+    missing.map(|requirement| requirement.name).collect()
 }
 
 /// Judges what was found.

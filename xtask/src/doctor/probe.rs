@@ -34,6 +34,22 @@ pub fn one(probe: &Probe, facts: &Facts) -> Probed {
     }
 }
 
+/// Whether a tool is not here, found out without running it: a plan does not wait for compilers to tell their versions.
+pub fn is_missing(probe: &Probe, facts: &Facts) -> bool {
+    match probe {
+        Probe::Command(words) => words.first().is_none_or(|program| !is_on_path(program)),
+        Probe::RustTarget(_) | Probe::RustTool(_) | Probe::Path(_) => {
+            one(probe, facts) == Probed::Missing
+        }
+    }
+}
+
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    std::env::split_paths(&path).any(|folder| folder.join(&name).is_file())
+}
+
 fn command(words: &[&str]) -> Probed {
     let Some((program, arguments)) = words.split_first() else { return Probed::Missing };
     let asked = tool::shell_in(Path::new("."))
@@ -45,5 +61,16 @@ fn command(words: &[&str]) -> Probed {
         Probed::Present(version)
     } else {
         Probed::Missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_looked_for_where_a_shell_would_look() {
+        assert!(is_on_path("cargo"));
+        assert!(!is_on_path("no-such-program"));
     }
 }
