@@ -8,11 +8,24 @@ use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
+use super::head;
+
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Headers beside `Forwarded` and `X-Forwarded-*` in which proxies tell the client's address, and which frameworks
+/// take for it.
+const CLIENT_ADDRESS: [&str; 6] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-real-ip",
+];
 
 /// Bytes of a client's request id at most.
 const REQUEST_ID_BYTES_MAX: usize = 128;
@@ -44,7 +57,8 @@ impl Way<'_> {
 }
 
 impl Via {
-    /// Sets the headers that tell of the way: after what a trusted proxy said, else in its place.
+    /// Sets the headers that tell of the way: after what a trusted proxy said, else in its place. Of what anybody else
+    /// said nothing is left, be it in a header that is not set here.
     pub fn tell(&mut self, way: Way<'_>, headers: &mut HeaderMap) {
         let peer = self.peer.get_or_insert_with(|| text(&way.peer.to_canonical().to_string()));
         let peer = peer.clone();
@@ -58,12 +72,12 @@ impl Via {
                 }
             }
         } else {
+            head::take_away(headers, tells_of_the_way);
             headers.insert(X_FORWARDED_FOR, peer);
             headers.insert(FORWARDED, element);
             for (name, value) in self.rest(way) {
-                match value {
-                    Some(value) => drop(headers.insert(name, value)),
-                    None => drop(headers.remove(name)),
+                if let Some(value) = value {
+                    headers.insert(name, value);
                 }
             }
         }
@@ -99,6 +113,13 @@ impl Via {
         self.element = Some((way.host.cloned(), element.clone()));
         element
     }
+}
+
+/// Whether a header tells of the way a request came, or is read so by some upstream: `X-Forwarded-Prefix`, `-Ssl` or
+/// `-User` as well as those that are set here.
+pub fn tells_of_the_way(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-forwarded") || name == "forwarded" || CLIENT_ADDRESS.contains(&name)
 }
 
 /// A header value of text that we made.
@@ -169,6 +190,11 @@ mod tests {
             ("x-forwarded-for", "1.1.1.1"),
             ("forwarded", "for=1.1.1.1"),
             ("x-forwarded-port", "1"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x-forwarded-client-cert", "Subject=\"CN=root\""),
+            ("x-forwarded", "for=1.1.1.1"),
+            ("x-real-ip", "1.1.1.1"),
+            ("true-client-ip", "1.1.1.1"),
         ];
         assert_eq!(
             told("::ffff:10.0.0.1", "192.168.0.0/16", &said),
@@ -188,6 +214,8 @@ mod tests {
             ("x-forwarded-for", "1.1.1.1"),
             ("x-forwarded-for", "2.2.2.2"),
             ("x-forwarded-proto", "http"),
+            ("x-forwarded-prefix", "/shop"),
+            ("x-real-ip", "1.1.1.1"),
         ];
         assert_eq!(
             told("2001:db8::1", "2001:db8::/32", &said),
@@ -196,7 +224,9 @@ mod tests {
                 "x-forwarded-for: 1.1.1.1, 2.2.2.2, 2001:db8::1",
                 "x-forwarded-host: a.example:80",
                 "x-forwarded-port: 8443",
+                "x-forwarded-prefix: /shop",
                 "x-forwarded-proto: http",
+                "x-real-ip: 1.1.1.1",
             ]
         );
     }

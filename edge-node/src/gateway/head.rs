@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
+use super::forwarded::tells_of_the_way;
 use super::path::{self, PathFault};
 use crate::host_header::{self, HostFault};
 
@@ -177,16 +178,20 @@ fn target(head: &Parts) -> Result<Target<'_>, HeadFault> {
 ///
 /// Sources: RFC 3875, section 4.1.18; CVE-2016-5385.
 pub fn scrub(headers: &mut HeaderMap) {
-    let is_odd = |name: &HeaderName| {
+    take_away(headers, |name| {
         !name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    if headers.keys().any(is_odd) {
-        let odd: Vec<_> = headers.keys().filter(|name| is_odd(name)).cloned().collect();
-        for name in odd {
+    });
+    headers.remove("proxy");
+}
+
+/// Takes away all headers of these names; most requests have none of them, and then nothing is allocated.
+pub fn take_away(headers: &mut HeaderMap, is_taken: impl Fn(&HeaderName) -> bool) {
+    if headers.keys().any(&is_taken) {
+        let taken: Vec<_> = headers.keys().filter(|name| is_taken(name)).cloned().collect();
+        for name in taken {
             headers.remove(name);
         }
     }
-    headers.remove("proxy");
 }
 
 /// Takes away trailers that a program behind us could take for headers: what it may know from us only, what says whom
@@ -194,10 +199,9 @@ pub fn scrub(headers: &mut HeaderMap) {
 ///
 /// Source: RFC 9110, section 6.5.1.
 pub fn scrub_trailers(trailers: &mut HeaderMap) {
-    const RESERVED: [&str; 11] = [
+    const RESERVED: [&str; 10] = [
         "connection",
         "content-length",
-        "forwarded",
         "host",
         "keep-alive",
         "proxy-connection",
@@ -208,13 +212,7 @@ pub fn scrub_trailers(trailers: &mut HeaderMap) {
         "x-request-id",
     ];
     scrub(trailers);
-    let is_reserved = |name: &HeaderName| {
-        RESERVED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-")
-    };
-    let reserved: Vec<_> = trailers.keys().filter(|name| is_reserved(name)).cloned().collect();
-    for name in reserved {
-        trailers.remove(name);
-    }
+    take_away(trailers, |name| RESERVED.contains(&name.as_str()) || tells_of_the_way(name));
 }
 
 /// Whether there is one way to read where an answer ends, and nothing in its coding that would be lost on the way: hyper

@@ -113,7 +113,7 @@ pub struct DataListener {
     #[schemars(range(min = 1, max = 10_000))]
     pub http2_streams_max: u32,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed: addresses, and networks such as
-    /// `10.0.0.0/8`. What others send there is replaced.
+    /// `10.0.0.0/8`. What others send there is replaced or taken away.
     #[schemars(extend("uniqueItems" = true))]
     pub trusted_proxies: Vec<Spanned<String>>,
     /// TLS; without it the listener is plain. The port stays what `port` says.

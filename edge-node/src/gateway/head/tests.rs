@@ -143,8 +143,9 @@ fn headers_that_pose_as_others_are_taken_away() {
 #[test]
 fn trailers_do_not_tell_what_only_the_gateway_may() {
     let mut trailers = HeaderMap::new();
-    let reserved = ["x-client-identity", "x-forwarded-for", "forwarded", "host", "content-length"];
-    for name in reserved.into_iter().chain(["proxy", "x_a", "grpc-status", "x-a"]) {
+    let way = ["x-forwarded-for", "x-forwarded-user", "x-real-ip", "forwarded"];
+    let reserved = ["x-client-identity", "host", "content-length"];
+    for name in way.into_iter().chain(reserved).chain(["proxy", "x_a", "grpc-status", "x-a"]) {
         trailers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
     }
     scrub_trailers(&mut trailers);

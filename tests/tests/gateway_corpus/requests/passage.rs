@@ -21,6 +21,26 @@ fn nobody_poses_as_somebody_else_and_what_is_for_one_connection_stays_there() {
             A,
         ),
         case(
+            "forged way in headers that the gateway does not set",
+            get!(
+                "x-real-ip: 1.1.1.1",
+                "X-Real-IP: 2.2.2.2",
+                "x-forwarded-prefix: /admin",
+                "x-forwarded-user: root",
+                "x-forwarded-ssl: on",
+                "x-forwarded: for=1.1.1.1",
+                "true-client-ip: 1.1.1.1"
+            ),
+            "200 open",
+            A,
+        ),
+        case(
+            "forged way with underscores",
+            get!("x_forwarded_for: 1.1.1.1", "X_Real-IP: 1.1.1.1", "x-forwarded_proto: https"),
+            "200 open",
+            A,
+        ),
+        case(
             "forged identity",
             get!("x-client-identity: root", "X-Client-Identity: root", "x_client_identity: root"),
             "200 open",
