@@ -52,11 +52,11 @@ pub fn of(headers: &HeaderMap) -> Result<Option<&str>, HostFault> {
     }
 }
 
-/// The host of `host[:port]`, without the dot of the root; none where it is not valid. An empty one is right for a
-/// target without an authority.
+/// The host of `host[:port]`, without the dot of the root; none where it is not valid. An empty one is that of no `http`
+/// URL, whatever the grammar of `Host` says.
 ///
 /// Names are letters, digits, `-` and `_`; escapes and other alphabets are not taken, as no client sends them.
-/// Sources: RFC 3986, section 3.2.2; RFC 9110, section 7.2.
+/// Sources: RFC 3986, section 3.2.2; RFC 9110, sections 4.2.1 and 7.2.
 #[must_use]
 pub fn name(text: &str) -> Option<&str> {
     let end = match text.strip_prefix('[') {
@@ -78,7 +78,7 @@ pub fn name(text: &str) -> Option<&str> {
         .then(|| host.strip_suffix('.').unwrap_or(host))
 }
 
-/// Whether no label is empty, but for the root's.
+/// Whether there is a label and none is empty, but for the root's.
 fn is_name(host: &str) -> bool {
     let mut is_label_begun = false;
     for byte in host.bytes() {
@@ -89,7 +89,7 @@ fn is_name(host: &str) -> bool {
             _ => return false,
         }
     }
-    true
+    !host.is_empty()
 }
 
 #[cfg(test)]
@@ -103,7 +103,8 @@ mod tests {
         for (version, hosts, is_fine) in [
             (Version::HTTP_11, &["edge.example:80"][..], true),
             (Version::HTTP_11, &["[::1]:80"], true),
-            (Version::HTTP_11, &[""], true),
+            (Version::HTTP_11, &[""], false),
+            (Version::HTTP_10, &[""], false),
             (Version::HTTP_11, &[], false),
             (Version::HTTP_11, &["a", "a"], false),
             (Version::HTTP_11, &["a b"], false),
@@ -130,7 +131,8 @@ mod tests {
             ("10.0.0.1:8080", Some("10.0.0.1")),
             ("a:", Some("a")),
             ("[::1]", Some("[::1]")),
-            ("", Some("")),
+            ("", None),
+            (":80", None),
             ("a:65536", None),
             ("a:+1", None),
             ("a:b", None),

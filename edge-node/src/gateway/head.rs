@@ -106,7 +106,10 @@ pub fn check(head: &Parts) -> Result<Head<'_>, HeadFault> {
     }
     framing(&head.headers, head.version)?;
     let authority = authority(head)?;
-    let host = host_header::name(authority).ok_or(HostFault::Invalid)?;
+    let host = match authority {
+        "" => "",
+        named => host_header::name(named).ok_or(HostFault::Invalid)?,
+    };
     let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(host.to_ascii_lowercase())
     } else {

@@ -38,7 +38,6 @@ fn check_version(
 fn the_host_is_lower_case_without_port_and_without_the_dot_of_the_root() {
     check_http1("GET /a", &[("host", "Edge.Example.:80")], Ok(("edge.example", "/a")));
     check_http1("GET /a", &[("host", "[::1]:80")], Ok(("[::1]", "/a")));
-    check_http1("GET /a", &[("host", "")], Ok(("", "/a")));
     let parts = parts(Version::HTTP_11, "GET /a?b=c", &[("host", "edge:80")]);
     let head = check(&parts).unwrap();
     assert!(matches!(head.host, Cow::Borrowed("edge")));
@@ -52,9 +51,14 @@ fn one_valid_host_is_demanded_but_of_http_1_0() {
     check_http1("GET /", &[], Err(HostFault::Missing.into()));
     check_http1("GET /", &[("host", "a"), ("host", "a")], Err(HostFault::Several.into()));
     check_http1("GET /", &[("host", "a b")], Err(HostFault::Invalid.into()));
+    check_http1("GET /", &[("host", "")], Err(HostFault::Invalid.into()));
+    check_http1("GET /", &[("host", ":80")], Err(HostFault::Invalid.into()));
+    check_http1("OPTIONS *", &[("host", "")], Err(HostFault::Invalid.into()));
     check_http1("GET /", &[("host", "u@a")], Err(HostFault::Invalid.into()));
     check_version(Version::HTTP_10, "GET /", &[], Ok(("", "/")));
+    check_version(Version::HTTP_10, "GET /", &[("host", "")], Err(HostFault::Invalid.into()));
     check_version(Version::HTTP_2, "GET /", &[], Err(HostFault::Missing.into()));
+    check_version(Version::HTTP_2, "GET /", &[("host", "")], Err(HostFault::Invalid.into()));
     check_version(Version::HTTP_2, "GET /", &[("host", "a")], Ok(("a", "/")));
 }
 
@@ -64,7 +68,7 @@ fn a_target_with_an_authority_agrees_with_the_host() {
     check_http1("GET http://A:80/b", &[("host", "a:80")], Ok(("a", "/b")));
     check_http1("GET http://a", &[("host", "a")], Ok(("a", "/")));
     check_http1("GET http://a/", &[("host", "b")], mismatch);
-    check_http1("GET http://a/", &[("host", "")], mismatch);
+    check_http1("GET http://a/", &[("host", "")], Err(HostFault::Invalid.into()));
     check_http1("GET http://a/", &[], Err(HostFault::Missing.into()));
     check_http1("GET http://u@a/", &[("host", "u@a")], Err(HostFault::Invalid.into()));
     check_version(Version::HTTP_2, "GET https://a/b", &[], Ok(("a", "/b")));
