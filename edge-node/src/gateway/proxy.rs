@@ -73,7 +73,8 @@ pub async fn forward(
     let host = exchange.host.clone();
     let mut adapt = |head: &mut Request<()>, upstream: &Upstream, is_secure: bool| {
         let authority = match &settings.host {
-            HostRewrite::Keep => host.clone(),
+            // Of an old client that names none, the upstream is asked under its own name, as servers refuse an empty one.
+            HostRewrite::Keep => host.clone().or_else(|| upstream_host(upstream)),
             HostRewrite::Fixed(fixed) => Some(fixed.clone()),
             HostRewrite::Upstream => upstream_host(upstream),
         };
@@ -255,8 +256,7 @@ fn address(
     match protocol {
         Protocol::Http1 => {
             *head.uri_mut() = Uri::from(target);
-            // HTTP/1.1 demands one, even of a client without.
-            let authority = authority.unwrap_or_else(|| HeaderValue::from_static(""));
+            let authority = authority.unwrap_or_else(|| HeaderValue::from_static("localhost"));
             head.headers_mut().insert(header::HOST, authority);
         }
         Protocol::Http2 => {

@@ -1,6 +1,8 @@
 //! The normal form of a request that the gateway forwards: its line, its headers in order, its body, joined by ` | `.
 //! What the gateway says of the way it came must be there and true, and is left out.
 
+use std::net::SocketAddr;
+
 use tests::message::Message;
 
 /// Headers by which the gateway tells of the way a request came.
@@ -19,8 +21,10 @@ const WAY: [&str; 6] = [
 /// When what the gateway says of the way is not true.
 pub fn normal(message: &Message) -> Result<String, String> {
     way(message)?;
-    let rest = |(name, value): &(String, String)| {
-        (!WAY.contains(&&**name)).then(|| format!("{name}: {value}"))
+    let rest = |(name, value): &(String, String)| match &**name {
+        name if WAY.contains(&name) => None,
+        "host" if is_upstreams(value) => Some("host: the upstream's".to_owned()),
+        name => Some(format!("{name}: {value}")),
     };
     let mut headers: Vec<_> = message.headers.iter().filter_map(rest).collect();
     headers.sort();
@@ -37,9 +41,9 @@ pub fn normal(message: &Message) -> Result<String, String> {
 fn way(message: &Message) -> Result<(), String> {
     let hosts = message.values("host");
     let named = message.values("x-forwarded-host");
-    // Who names no host has an empty one made up, of which nothing is told.
+    // For who names no host the upstream's own is made up, of which nothing is told.
     let listed = match &named[..] {
-        [] if hosts == [""] => "for=127.0.0.1;proto=http".to_owned(),
+        [] if hosts.len() == 1 && is_upstreams(hosts[0]) => "for=127.0.0.1;proto=http".to_owned(),
         [host] if hosts == [*host] => format!("for=127.0.0.1;host=\"{host}\";proto=http"),
         _ => return Err(format!("x-forwarded-host is {named:?}")),
     };
@@ -57,4 +61,9 @@ fn way(message: &Message) -> Result<(), String> {
         ([port], [id]) if is_number(port) && !id.is_empty() && is_word(id) => Ok(()),
         other => Err(format!("port and id are {other:?}")),
     }
+}
+
+/// Whether a host is the address of the recording upstream, which no case names.
+fn is_upstreams(host: &str) -> bool {
+    host.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
 }

@@ -101,7 +101,7 @@ const LINES: &[Case] = &[
         "HTTP/1.0 without a host",
         "GET /a HTTP/1.0\r\n\r\n",
         "200 closed",
-        &["GET /a HTTP/1.1 | host: "],
+        &["GET /a HTTP/1.1 | host: the upstream's"],
     ),
     case("an expectation that nobody knows", get!("expect: the-unexpected"), "200 open", A),
 ];
