@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::client::Lease;
+use super::connection::pulse::Pulse;
 use super::exchange::Exchange;
 use super::files::FileBody;
 use super::head;
@@ -168,6 +170,14 @@ struct Sending {
     waiting_since: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
     fault: Fault,
+    origin: Origin,
+}
+
+/// Where a client's body comes from: told once all of it came.
+pub struct Origin {
+    pub pulse: Arc<Pulse>,
+    /// The number of its request.
+    pub number: u32,
 }
 
 /// Why a client's body was refused, told to who answers the client.
@@ -202,7 +212,7 @@ impl Outbound {
     }
 
     /// A client's body; a fault of the client's is noted in `fault`.
-    pub fn new(incoming: Incoming, limits: BodyLimits, fault: &Fault) -> Self {
+    pub fn new(incoming: Incoming, limits: BodyLimits, fault: &Fault, origin: Origin) -> Self {
         Self(Some(Sending {
             incoming,
             limits,
@@ -211,6 +221,7 @@ impl Outbound {
             waiting_since: None,
             sleep: None,
             fault: Rc::clone(fault),
+            origin,
         }))
     }
 }
@@ -227,9 +238,11 @@ impl Sending {
             self.waited += since.elapsed();
             self.sleep = None;
         }
-        if let Some(Err(_)) = &frame {
+        match &frame {
             // The client's doing, for which no upstream may answer.
-            self.fault.set(Some(Refusal::Broken));
+            Some(Err(_)) => self.fault.set(Some(Refusal::Broken)),
+            Some(Ok(_)) if !self.incoming.is_end_stream() => {}
+            Some(Ok(_)) | None => self.origin.pulse.end_body(self.origin.number),
         }
         if let Some(Ok(frame)) = &mut frame {
             if let Some(trailers) = frame.trailers_mut() {

@@ -196,7 +196,11 @@ async fn until_rest(
     }
     let Some(parts) = connection.into_parts() else { return Ok(None) };
     let mut stream = parts.io.into_inner();
-    stream.get_mut().put_back(&parts.read_buf);
+    if !parts.read_buf.is_empty() {
+        // They came behind a request and could not be told from it before.
+        context.pulse.heard_before();
+        stream.get_mut().put_back(&parts.read_buf);
+    }
     Ok(Some(stream))
 }
 

@@ -18,6 +18,8 @@ pub struct Exchange {
     pub context: Rc<ConnectionContext>,
     pub site: Arc<Site>,
     pub start: Instant,
+    /// Its number on its connection.
+    pub number: u32,
     pub method: Method,
     uri: Uri,
     version: Version,
@@ -38,13 +40,14 @@ impl Exchange {
     pub fn open(request: &http::Request<Incoming>, context: Rc<ConnectionContext>) -> Box<Self> {
         let start = Instant::now();
         context.pulse.begin(start);
-        context.pulse.note_body(!request.body().is_end_stream());
+        let number = context.pulse.note_body(!request.body().is_end_stream());
         let site = context.listening.site();
         if !context.is_own {
             context.listening.in_flight.inc();
         }
         Box::new(Self {
             start,
+            number,
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),

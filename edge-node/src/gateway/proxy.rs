@@ -12,7 +12,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 use super::answer::Fault;
-use super::body::{BodyLimits, Passed};
+use super::body::{BodyLimits, Origin, Passed};
 use super::client::Destination;
 use super::exchange::Exchange;
 use super::forwarded::{self, Way};
@@ -68,7 +68,8 @@ pub async fn forward(
     let mut head = Request::new(());
     *head.method_mut() = parts.method;
     *head.headers_mut() = parts.headers;
-    let mut message = Message::new(head, body, limits);
+    let origin = Origin { pulse: Arc::clone(&exchange.context.pulse), number: exchange.number };
+    let mut message = Message::new(head, body, limits, origin);
     exchange.pool = Some(Arc::clone(&settings.pool));
     let host = exchange.host.clone();
     let mut adapt = |head: &mut Request<()>, upstream: &Upstream, is_secure: bool| {

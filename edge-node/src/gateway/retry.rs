@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Request};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::body::{BodyLimits, Fault, Outbound, Refusal};
+use super::body::{BodyLimits, Fault, Origin, Outbound, Refusal};
 use super::client::{ConnectFault, Connections, Destination, Lease};
 use super::snapshot::PoolAtWork;
 use super::{answer, head};
@@ -34,11 +34,12 @@ pub struct Answered {
 
 impl Message {
     /// A request; `head` is as the upstream is to see it.
-    pub fn new(head: Request<()>, body: Incoming, limits: BodyLimits) -> Self {
+    pub fn new(head: Request<()>, body: Incoming, limits: BodyLimits, origin: Origin) -> Self {
         let fault = Fault::default();
         let is_empty = body.is_end_stream();
         let is_repeatable = is_empty && is_idempotent(head.method());
-        let body = if is_empty { Outbound::empty() } else { Outbound::new(body, limits, &fault) };
+        let body =
+            if is_empty { Outbound::empty() } else { Outbound::new(body, limits, &fault, origin) };
         Self { head, body: Some(body), is_repeatable, fault }
     }
 

@@ -22,8 +22,10 @@ pub struct Pulse {
     since: AtomicU64,
     /// True while bytes wait for the client to read, or may.
     is_writing: AtomicBool,
-    /// True if the last request had a body, of which some may still be on its way.
-    had_body: AtomicBool,
+    /// The number of requests so far.
+    requests: AtomicU32,
+    /// The number of the last request that had a body, while some of it may still be on its way; else zero.
+    body: AtomicU32,
 }
 
 /// How long a connection may do nothing.
@@ -57,7 +59,8 @@ impl Pulse {
             state: AtomicU32::new(HEAD),
             since: AtomicU64::new(0),
             is_writing: AtomicBool::new(false),
-            had_body: AtomicBool::new(false),
+            requests: AtomicU32::new(0),
+            body: AtomicU32::new(0),
         }
     }
 
@@ -65,6 +68,13 @@ impl Pulse {
     pub fn heard(&self) {
         if self.state.load(Ordering::Relaxed) == IDLE {
             self.turn(HEAD, Instant::now());
+        }
+    }
+
+    /// Bytes of what may be the next head are there, and were when the last answer ended.
+    pub fn heard_before(&self) {
+        if self.state.load(Ordering::Relaxed) == IDLE {
+            self.state.store(HEAD, Ordering::Relaxed);
         }
     }
 
@@ -78,16 +88,24 @@ impl Pulse {
         self.is_writing.store(!is_done, Ordering::Relaxed);
     }
 
-    /// The request that just began has a body, or has none.
-    pub fn note_body(&self, has_body: bool) {
-        self.had_body.store(has_body, Ordering::Relaxed);
+    /// The request that just began has a body, or has none; gives its number.
+    pub fn note_body(&self, has_body: bool) -> u32 {
+        let number = self.requests.load(Ordering::Relaxed).wrapping_add(1).max(1);
+        self.requests.store(number, Ordering::Relaxed);
+        self.body.store(if has_body { number } else { 0 }, Ordering::Relaxed);
+        number
+    }
+
+    /// The body of the request of this number came to its end. That of a later one may not have.
+    pub fn end_body(&self, number: u32) {
+        let _later = self.body.compare_exchange(number, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// True if nothing of a request or an answer is on its way.
     pub fn is_at_rest(&self) -> bool {
         self.state.load(Ordering::Relaxed) == IDLE
             && !self.is_writing.load(Ordering::Relaxed)
-            && !self.had_body.load(Ordering::Relaxed)
+            && self.body.load(Ordering::Relaxed) == 0
     }
 
     /// A head is complete.
@@ -127,6 +145,35 @@ mod tests {
 
     const PATIENCE: Patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) };
+
+    #[test]
+    fn a_connection_rests_once_the_body_of_its_last_request_has_come() {
+        let pulse = Pulse::new();
+        let ask = |has_body| {
+            pulse.begin(pulse.epoch);
+            let number = pulse.note_body(has_body);
+            pulse.end(pulse.epoch);
+            number
+        };
+        ask(false);
+        assert!(pulse.is_at_rest());
+        let (first, second) = (ask(true), ask(true));
+        pulse.end_body(first);
+        assert!(!pulse.is_at_rest(), "the second is on its way");
+        pulse.end_body(second);
+        assert!(pulse.is_at_rest());
+    }
+
+    #[test]
+    fn a_head_that_began_during_an_answer_is_waited_for_from_the_end_of_that() {
+        let pulse = Pulse::new();
+        let after = |seconds| pulse.epoch + Duration::from_secs(seconds);
+        pulse.begin(after(0));
+        pulse.end(after(5));
+        pulse.heard_before();
+        let overdue = |seconds| pulse.overdue(PATIENCE, after(seconds));
+        assert_eq!((overdue(14), overdue(15)), (None, Some(Overdue::Head)));
+    }
 
     #[test]
     fn a_head_is_waited_for_less_long_than_a_request_and_an_answer_for_ever() {

@@ -80,6 +80,9 @@ impl ClientStream {
                 let mut some = [0; 512];
                 let length = stream.read(&mut some).await?;
                 self.ahead = some[..length].to_vec();
+                if let (Some(pulse), true) = (&self.pulse, length > 0) {
+                    pulse.heard();
+                }
                 Ok(())
             }
         }

@@ -77,6 +77,36 @@ async fn a_head_that_does_not_come_in_time_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn a_head_that_began_behind_another_request_has_no_more_time_than_the_first() {
+    let upstream = Upstream::start(&[OK]).await;
+    let text =
+        format!("{}[routes.all]\nforward = {{ pool = 'up' }}", pool(&[upstream.address], ""));
+    let rig = Rig::with_listener("header-read-timeout = '1s'", &text);
+    let chunked = "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
+    for first in ["\r\n", "content-length: 4\r\n\r\nbody", chunked] {
+        let two = format!("POST / HTTP/1.1\r\nhost: x\r\n{first}GET / HTTP/1.1\r\nho");
+        let answer = rig.exchange(&two).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("yes"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_began_behind_another_request_is_answered_once_it_is_whole() {
+    let rig = Rig::start("");
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    let mut some = [0; 4096];
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HT").await.unwrap();
+    let length = within(stream.read(&mut some)).await.unwrap();
+    assert!(some[..length].starts_with(b"HTTP/1.1 200 "));
+    // Longer than the connection keeps its buffers.
+    let more = tokio::time::timeout(Duration::from_millis(1500), stream.read(&mut some)).await;
+    assert!(more.is_err(), "{more:?}");
+    stream.write_all(b"TP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let length = within(stream.read(&mut some)).await.unwrap();
+    assert!(some[..length].starts_with(b"HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn requests_wait_for_a_connection_and_too_many_of_them_are_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let pool = pool(&[listener.local_addr().unwrap()], "connections-max = 1\npending-max = 1");
