@@ -259,6 +259,9 @@ fn decide<'a>(exchange: &mut Exchange, site: &'a Site, parts: &Parts) -> Decisio
         Some(host) => Some(host.clone()),
         None => HeaderValue::from_str(head.authority).ok().filter(|host| !host.is_empty()),
     };
+    if site.is_misdirected(&exchange.context, &head.host) {
+        return Decision::Refuse(Fault::Misdirected, &site.unmatched);
+    }
     let is_paused = exchange.context.listening.is_paused() && !exchange.context.is_own;
     let path = match head.target {
         Target::Path { path, query: _ } => path,

@@ -26,6 +26,7 @@ pub use client::{client, server_name};
 pub use files::{Stamp, client_files, server_files};
 pub use identity::{HEADER_BYTES_MAX, Identity};
 pub use server::server;
+pub use sni::BySni;
 
 /// Why TLS cannot be had from the files named in the config.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,8 @@ pub enum TlsError {
 pub struct Loaded {
     /// For `tokio_rustls::TlsAcceptor`.
     pub config: Arc<rustls::ServerConfig>,
+    /// Which of the certificates is whose.
+    pub by_sni: Arc<BySni>,
     /// What is shown to clients, in the order of the config.
     pub certificates: Vec<CertificateInfo>,
     /// The lists of revoked certificates, in the order of the config.

@@ -1,18 +1,22 @@
 //! Mutual TLS at the running gateway, with OpenSSL as the client: each kind of certificate ends in its own alert or
-//! status, and only who was verified has a name behind the gateway.
+//! status, only who was verified has a name behind the gateway, and a host is answered where its certificate was shown.
 
 #![cfg(unix)]
+#![expect(clippy::disallowed_methods, reason = "real programs are what is tested")]
 #![expect(
     clippy::unwrap_used,
     reason = "test code; the lint exempts only functions marked as tests"
 )]
 
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use tests::certificates::{Authority, EXPIRED, GOOD, Issued, Leaf, NOT_YET, written};
 use tests::gateway::Gateway;
 use tests::needs;
 use tests::openssl::{self, Said};
+use tests::process;
 use tests::recorder::{Answer, Entry, Recorder};
 
 /// Alerts by number. Source: RFC 8446, section 6.
@@ -28,6 +32,17 @@ const REQUEST: &str = "GET /a HTTP/1.1\r\nhost: site.example\r\nx-client-identit
                        X-Client-Identity: dns=root\r\nx_client_identity: dns=root\r\nconnection: close\r\n\r\n";
 
 const TABLES: &str = "
+[listeners.sites]
+address = '127.0.0.1'
+port = 0
+[listeners.sites.tls]
+certificates = [{ chain = 'site.pem', key = 'site.key' }, { chain = 'inner.pem', key = 'inner.key' }]
+[listeners.sites-of-members]
+address = '127.0.0.1'
+port = 0
+[listeners.sites-of-members.tls]
+certificates = [{ chain = 'site.pem', key = 'site.key' }, { chain = 'inner.pem', key = 'inner.key' }]
+clients = { authorities = 'ca.pem', revoked = ['ca.crl'], demand = 'optional' }
 [listeners.required]
 address = '127.0.0.1'
 port = 0
@@ -68,6 +83,7 @@ impl Site {
         let authority = Authority::new("site");
         authority.write(folder.path(), "ca");
         authority.server(&["site.example", "other.example"]).write(folder.path(), "site");
+        authority.server(&["inner.example"]).write(folder.path(), "inner");
         let revoked = authority.client(&["lost.dev.site"]);
         written(folder.path(), "ca.crl", authority.revocation_list(&[revoked.serial], GOOD));
         let upstream = Recorder::start(|request| Answer::ok(request.target()));
@@ -249,4 +265,53 @@ fn a_client_that_wants_another_name_refuses_and_one_that_does_not_care_gains_not
     let request = REQUEST.replace("/a", "/members");
     let said = site.ask("optional", None, &["-servername", "nowhere.example"], &request);
     assert!(said.text.contains("HTTP/1.1 403 "), "{}", said.text);
+}
+
+#[test]
+fn a_host_is_answered_where_its_certificate_was_shown_and_misdirected_elsewhere() {
+    needs!(Tool("openssl"));
+    let site = Site::start();
+    for (listener, name, host, status) in [
+        ("sites", Some("site.example"), "site.example", 200),
+        ("sites", Some("site.example"), "other.example", 200),
+        ("sites", Some("site.example"), "inner.example", 421),
+        ("sites", Some("inner.example"), "inner.example", 200),
+        ("sites", Some("inner.example"), "site.example:443", 421),
+        ("sites", Some("inner.example"), "nobody.example", 200),
+        ("sites", Some("nobody.example"), "inner.example", 421),
+        ("sites", None, "inner.example", 200),
+        ("sites-of-members", Some("inner.example"), "inner.example", 200),
+        ("sites-of-members", Some("site.example"), "inner.example", 421),
+        ("sites-of-members", None, "site.example", 200),
+        ("sites-of-members", None, "inner.example", 421),
+    ] {
+        let request = REQUEST.replace("host: site.example", &format!("host: {host}"));
+        let options = name.map_or(vec!["-noservername"], |name| vec!["-servername", name]);
+        let said = openssl::ask(site.gateway.node().address(listener), &options, &request);
+        let line = format!("HTTP/1.1 {status} ");
+        assert!(said.text.contains(&line), "{listener} {name:?} {host}: {}", said.text);
+    }
+    // None of the misdirected ones is among them.
+    assert_eq!(site.identities().len(), 7);
+}
+
+#[test]
+fn a_host_is_misdirected_in_both_versions_of_http() {
+    needs!(Tool("curl"));
+    let site = Site::start();
+    let port = site.gateway.node().address("sites").port();
+    let resolve = format!("site.example:{port}:127.0.0.1");
+    let authority = site.folder().join("ca.pem");
+    for version in ["--http1.1", "--http2"] {
+        for (host, status) in [("site.example", "200"), ("inner.example", "421")] {
+            let mut curl = Command::new("curl");
+            curl.args(["--silent", "--show-error", "--output", "-", version]);
+            curl.args(["--write-out", "%{http_version} %{http_code}", "--resolve", &resolve]);
+            curl.arg("--cacert").arg(&authority).args(["--header", &format!("host: {host}")]);
+            curl.arg(format!("https://site.example:{port}/a"));
+            let said = process::run(&mut curl, Duration::from_secs(20));
+            let expected = format!("{} {status}", if version == "--http2" { "2" } else { "1.1" });
+            assert!(said.stdout.ends_with(&expected), "{version} {host}: {said:?}");
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub enum Fault {
     /// An operator paused the service.
     #[error("paused for maintenance")]
     Paused,
-    /// The host is not one that the client's TLS connection is for.
+    /// The host is not one that the client's TLS connection is for. Source: RFC 9110, section 15.5.20.
     #[error("misdirected request")]
     Misdirected,
     /// The route wants a certificate of the client.

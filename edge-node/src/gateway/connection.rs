@@ -70,6 +70,8 @@ pub struct ConnectionContext {
     pub is_own: bool,
     /// True for TLS.
     pub is_secure: bool,
+    /// The name that the client asked for in the handshake (SNI).
+    pub server_name: Option<Box<str>>,
     /// Who the client is by its certificate.
     pub identity: Option<Identity>,
     /// The same as the header that upstreams see.
@@ -125,7 +127,7 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
     let greeting = unless_told(greeting, standing.control());
     let greeted = tokio::time::timeout(limits.header_read_timeout, greeting).await;
     let Ok(Some(greeted)) = greeted else { return Err(Fault::Silent) };
-    let (stream, version, identity) = greeted.map_err(Fault::Greeting)?;
+    let Greeted { stream, version, server_name, identity } = greeted.map_err(Fault::Greeting)?;
     pulse.greeted();
     let context = Rc::new(ConnectionContext {
         worker,
@@ -133,6 +135,7 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
         peer: guest.peer,
         is_own: guest.is_own,
         is_secure: site.tls.is_some(),
+        server_name,
         identity_header: identity.as_ref().map(Identity::header),
         identity,
         via: RefCell::default(),
@@ -204,6 +207,14 @@ async fn until_rest(
     Ok(Some(stream))
 }
 
+/// What is known of a client once it was greeted.
+struct Greeted {
+    stream: ClientStream,
+    version: Version,
+    server_name: Option<Box<str>>,
+    identity: Option<Identity>,
+}
+
 /// Finds out what the client speaks and who it is. This process asks itself in plain text, which
 /// nobody else can do under its address.
 async fn greet(
@@ -211,18 +222,20 @@ async fn greet(
     site: &Site,
     is_own: bool,
     pulse: &Arc<Pulse>,
-) -> std::io::Result<(ClientStream, Version, Option<Identity>)> {
+) -> std::io::Result<Greeted> {
     let tls = match &site.tls {
-        Some(tls) if !is_own => Arc::clone(tls),
+        Some(tls) if !is_own => Arc::clone(&tls.config),
         Some(_) | None => {
             let (stream, version) = ClientStream::plain(stream, pulse).await?;
-            return Ok((stream, version, None));
+            return Ok(Greeted { stream, version, server_name: None, identity: None });
         }
     };
     let stream = TlsAcceptor::from(tls).accept(stream).await?;
-    let identity = Identity::of_peer(stream.get_ref().1);
+    let session = stream.get_ref().1;
+    let (server_name, identity) =
+        (session.server_name().map(Box::from), Identity::of_peer(session));
     let (stream, version) = ClientStream::tls(stream, pulse);
-    Ok((stream, version, identity))
+    Ok(Greeted { stream, version, server_name, identity })
 }
 
 /// HTTP/1.1 with the listener's limits; how long a head may take is the pulse's business.

@@ -12,12 +12,14 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::answer::Fixed;
 use super::client::Connector;
+use super::connection::ConnectionContext;
 use super::limits::{Limiter, Share, Shares};
 use super::material::Material;
 use super::table::Table;
 use crate::config::{self, Action, Config, DataListener};
 use crate::observe::logs::Logs;
 use crate::observe::metrics::{HttpMetrics, RouteMeters};
+use crate::tls::Loaded;
 use crate::upstream;
 
 /// The route label of requests that match no route.
@@ -38,13 +40,14 @@ pub struct Listening {
 pub struct Refused(Vec<(&'static str, Counter)>);
 
 /// Why connections and requests are refused: what a client did, or does too often.
-const REASONS: [&str; 12] = [
+const REASONS: [&str; 13] = [
     ADDRESS_CONNECTIONS,
     "host",
     "path",
     "target",
     "framing",
     "method-unknown",
+    "misdirected",
     "no-certificate",
     "not-allowed",
     "rate-limit",
@@ -72,12 +75,28 @@ impl Refused {
 /// What a listener does with requests, by the config in force.
 pub struct Site {
     pub settings: DataListener,
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<Arc<Loaded>>,
     /// None in a config without routes, in which `/` says who answers.
     pub table: Option<Table<Entry>>,
     pub root: RouteMeters,
     pub unmatched: RouteMeters,
     pub is_access_logged: bool,
+}
+
+impl Site {
+    /// Whether a request for a host came on a TLS connection that was made for another one.
+    ///
+    /// Who sends no name (SNI) does not care which certificate it is shown: so do proxies that come by address. Only
+    /// where clients show certificates of their own must they say for whom.
+    pub fn is_misdirected(&self, context: &ConnectionContext, host: &str) -> bool {
+        let (Some(tls), false) = (&self.tls, context.is_own) else { return false };
+        if !context.is_secure {
+            return false;
+        }
+        let asks_clients = || self.settings.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+        let name = context.server_name.as_deref();
+        (name.is_some() || asks_clients()) && tls.by_sni.is_misdirected(name, host)
+    }
 }
 
 /// A route of a listener.
@@ -176,7 +195,7 @@ impl Snapshot {
         let table = has_routes.then(|| Table::new(entries.collect()).ok()).flatten();
         Site {
             settings: settings.clone(),
-            tls: material.listener(name).map(|loaded| Arc::clone(&loaded.config)),
+            tls: material.listener(name).cloned(),
             table,
             root: metrics.meters(name, &"/".into()),
             unmatched: metrics.meters(name, &UNMATCHED.into()),

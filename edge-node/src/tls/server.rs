@@ -40,18 +40,20 @@ pub fn server(settings: &ServerTls) -> Result<Loaded, TlsError> {
         shown.push(certified(files, &provider)?);
     }
     let (verifier, revocation_lists) = clients::verifier(asked.as_ref(), &provider)?;
+    let by_sni = Arc::new(BySni::new(
+        shown.iter().map(|(key, info)| (Arc::clone(key), info.names.as_slice())),
+    ));
+    let resolver = Arc::clone(&by_sni);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions(*version_min))
         .expect("ring has ciphers for every version")
         .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(BySni::new(
-            shown.iter().map(|(key, info)| (Arc::clone(key), info.names.as_slice())),
-        )));
+        .with_cert_resolver(resolver);
     config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
     config.ticketer = Ticketer::new().map_err(|_random| TlsError::Random)?;
     let certificates = shown.into_iter().map(|(_, info)| info).collect();
-    Ok(Loaded { config: Arc::new(config), certificates, revocation_lists })
+    Ok(Loaded { config: Arc::new(config), by_sni, certificates, revocation_lists })
 }
 
 fn versions(least: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {

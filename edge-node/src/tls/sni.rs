@@ -1,4 +1,4 @@
-//! Which certificate a client is shown: by the name it asks for (SNI, RFC 6066 §3).
+//! Which certificate a client is shown: by the name it asks for (SNI, RFC 6066 §3), and which hosts it may then ask.
 //!
 //! An exact name goes before a wildcard; among certificates of the same name the first whose key the client can use,
 //! so that one with an ECDSA key can have one with an RSA key beside it. Without a name, and with one that no
@@ -43,6 +43,28 @@ impl BySni {
     fn fitting(&self, name: &str) -> &[usize] {
         let wildcard = || name.find('.').and_then(|dot| self.by_name.get(&name[dot..]));
         self.by_name.get(name).or_else(wildcard).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a host, in lower case and without a port, has a certificate here, but not the one that a client was
+    /// shown who asked for `name`: a connection stands for the names of its certificate and for no others.
+    ///
+    /// A host that no certificate is for belongs to none, so it is asked on any connection. Where several certificates
+    /// fit the name, the client may have been shown any of them.
+    ///
+    /// Sources: RFC 9110 §15.5.20, RFC 9113 §9.1.1 and §9.1.2.
+    #[must_use]
+    pub fn is_misdirected(&self, name: Option<&str>, host: &str) -> bool {
+        if self.keys.len() < 2 || name == Some(host) {
+            return false;
+        }
+        let shown = match name.map_or(&[][..], |name| self.fitting(name)) {
+            [] => &[0],
+            fitting => fitting,
+        };
+        let suffix = host.find('.').map(|dot| &host[dot..]);
+        let named = [Some(host), suffix].into_iter().flatten();
+        let mut owners = named.filter_map(|name| self.by_name.get(name)).flatten().peekable();
+        owners.peek().is_some() && !owners.any(|owner| shown.contains(owner))
     }
 
     fn chosen(&self, name: Option<&str>, is_usable: impl Fn(&CertifiedKey) -> bool) -> usize {
@@ -117,6 +139,47 @@ mod tests {
         check(&SITES, "nobody.example", 0);
         check(&SITES, "local", 0);
         assert_eq!(by_names(&SITES).chosen(None, |_| true), 0);
+    }
+
+    #[track_caller]
+    fn check_host(name: Option<&str>, host: &str, is_misdirected: bool) {
+        assert_eq!(by_names(&SITES).is_misdirected(name, host), is_misdirected, "{name:?} {host}");
+    }
+
+    #[test]
+    fn a_host_is_asked_where_its_certificate_was_shown() {
+        check_host(Some("edge.local"), "edge.local", false);
+        check_host(Some("edge.local"), "first.example", true);
+        check_host(Some("edge.local"), "a.edge.local", true);
+        check_host(Some("a.edge.local"), "127.0.0.1", false);
+        check_host(Some("a.edge.local"), "b.edge.local", true);
+        // The wildcard is for it, too, though another one would have been shown.
+        check_host(Some("b.edge.local"), "a.edge.local", false);
+        check_host(Some("b.edge.local"), "c.edge.local", false);
+    }
+
+    #[test]
+    fn who_asked_for_no_name_or_for_nobodys_was_shown_the_first() {
+        for name in [None, Some("nobody.example")] {
+            check_host(name, "first.example", false);
+            check_host(name, "edge.local", true);
+            check_host(name, "127.0.0.1", true);
+        }
+    }
+
+    #[test]
+    fn a_host_that_no_certificate_is_for_is_asked_anywhere() {
+        for host in ["nobody.example", "10.0.0.1", "[::1]", "x.b.edge.local", "local", ""] {
+            check_host(Some("edge.local"), host, false);
+            check_host(None, host, false);
+        }
+    }
+
+    #[test]
+    fn with_certificates_of_the_same_name_any_of_them_may_have_been_shown() {
+        let same = by_names(&[&["other"], &["a.example"], &["a.example", "b.example"]]);
+        assert!(!same.is_misdirected(Some("a.example"), "b.example"));
+        assert!(same.is_misdirected(Some("a.example"), "other"));
     }
 
     #[test]

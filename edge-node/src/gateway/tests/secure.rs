@@ -21,6 +21,7 @@ impl Site {
         let site = Self { folder: tempfile::tempdir().unwrap(), authority: Authority::new("site") };
         site.authority.write(site.folder.path(), "authority");
         site.authority.server(&["a.example"]).write(site.folder.path(), "server");
+        site.authority.server(&["b.example"]).write(site.folder.path(), "other");
         site.authority
             .issue(Leaf::new("me").host("me.example"))
             .write(site.folder.path(), "client");
@@ -31,13 +32,17 @@ impl Site {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// The keys of a listener that shows the server's certificate and asks for one.
+    /// The keys of a listener that shows the certificate of `a.example`, or that of `b.example` to those who ask for
+    /// it, and asks for one.
     fn listener(&self) -> String {
+        let pair = |name: &str| {
+            let [chain, key] = ["pem", "key"].map(|kind| self.file(&format!("{name}.{kind}")));
+            format!("{{ chain = '{chain}', key = '{key}' }}")
+        };
         format!(
-            "tls = {{ certificates = [{{ chain = '{}', key = '{}' }}], \
-             clients = {{ authorities = '{}', demand = 'optional' }} }}",
-            self.file("server.pem"),
-            self.file("server.key"),
+            "tls = {{ certificates = [{}, {}], clients = {{ authorities = '{}', demand = 'optional' }} }}",
+            pair("server"),
+            pair("other"),
             self.file("authority.pem")
         )
     }
@@ -109,7 +114,7 @@ async fn a_route_may_demand_a_certificate_and_names_in_it() {
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_where_both_agree() {
+async fn http_2_is_spoken_where_both_agree_and_a_host_with_another_certificate_is_misdirected() {
     let site = Site::new();
     let rig = Rig::with_listener(&site.listener(), "");
     let stream = site.connect(rig.address, Protocol::Http2, false).await;
@@ -119,9 +124,26 @@ async fn http_2_is_spoken_where_both_agree() {
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(executor, io).await.unwrap();
     tokio::spawn(connection);
-    let request = Request::builder().uri("https://a.example/").body(Empty::new()).unwrap();
-    let answer = within(sender.send_request(request)).await.unwrap();
-    assert_eq!(answer.status(), 200);
+    for (host, status) in [("a.example", 200), ("b.example", 421), ("nobody.example", 200)] {
+        let uri = format!("https://{host}/");
+        let request = Request::builder().uri(uri).body(Empty::new()).unwrap();
+        let answer = within(sender.send_request(request)).await.unwrap();
+        assert_eq!(answer.status(), status, "{host}");
+    }
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="misdirected"} 1"#);
+}
+
+#[tokio::test]
+async fn a_host_with_another_certificate_is_misdirected_whoever_the_client_is() {
+    let site = Site::new();
+    let rig = Rig::with_listener(&site.listener(), "");
+    for with_certificate in [true, false] {
+        let get = "GET / HTTP/1.1\r\nhost: B.Example.:443\r\n\r\n\
+                   GET / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n";
+        let answer = site.ask(rig.address, get, with_certificate).await;
+        assert!(answer.starts_with("HTTP/1.1 421 Misdirected Request\r\n"), "{answer}");
+        assert!(answer.contains("HTTP/1.1 200 "), "the connection is still good: {answer}");
+    }
 }
 
 type Empty = http_body_util::Empty<bytes::Bytes>;
@@ -133,7 +155,7 @@ async fn upstreams_are_reached_by_tls_that_is_verified() {
     // A gateway with TLS stands in for an upstream with TLS.
     let text = format!("{}[routes.all]\nforward = {{ pool = 'up' }}", pool(&[secured.address], ""));
     let behind = Rig::with_listener(&site.listener(), &text);
-    for (name, status) in [("a.example", "200"), ("b.example", "502")] {
+    for (name, status) in [("a.example", "200"), ("c.example", "502")] {
         let tls = format!(
             "tls = {{ authorities = '{}', server-name = '{name}' }}",
             site.file("authority.pem")
