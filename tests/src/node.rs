@@ -46,13 +46,15 @@ impl Node {
         node
     }
 
-    /// The address that a listener is bound to.
+    /// The address that a listener is bound to, after a reload the new one.
     ///
     /// # Panics
     /// When it did not log one.
     #[track_caller]
     pub fn address(&self, listener: &str) -> SocketAddr {
-        let line = self.lines().into_iter().find(|line| line["listener"] == listener);
+        let is_bound =
+            |line: &Value| line["message"] == "listening" && line["listener"] == listener;
+        let line = self.lines().into_iter().rfind(is_bound);
         line.expect("the listener is logged")["address"].as_str().unwrap().parse().unwrap()
     }
 
