@@ -14,6 +14,8 @@ mod lower;
 mod model;
 mod raw;
 
+use lower::Lowered;
+
 pub use model::{
     Action, Balance, CertificateFiles, ClientCertificates, ClientRules, ClientTls, Config,
     DataListener, Ejection, Files, FixedResponse, Forward, HashKey, HeaderEdits, HeaderMatch,
@@ -39,16 +41,38 @@ pub enum LoadError {
     Mistakes(Report),
 }
 
-/// Reads a config file.
+/// A config that can be used, and what is odd about it.
+#[derive(Debug)]
+pub struct Checked {
+    /// The config.
+    pub config: Config,
+    /// What a person who edits it should look at; no errors are among it.
+    pub warnings: Report,
+}
+
+/// Reads a config file for a person who edits it.
 ///
 /// # Errors
 /// When the file cannot be read, or with every mistake in it.
-pub fn load(path: &Path) -> Result<Config, LoadError> {
+pub fn check(path: &Path) -> Result<Checked, LoadError> {
     let text = fs::read_to_string(path)
         .map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     let source = Source::new(path.display().to_string(), text);
     let folder = path.parent().unwrap_or(Path::new(""));
-    parse(&source, folder).map_err(|mistakes| LoadError::Mistakes(Report::new(source, mistakes)))
+    match read(&source, folder) {
+        Ok(Lowered { config, warnings }) => {
+            Ok(Checked { config, warnings: Report::new(source, warnings) })
+        }
+        Err(mistakes) => Err(LoadError::Mistakes(Report::new(source, mistakes))),
+    }
+}
+
+/// Reads a config file for use.
+///
+/// # Errors
+/// When the file cannot be read, or with every mistake in it.
+pub fn load(path: &Path) -> Result<Config, LoadError> {
+    check(path).map(|checked| checked.config)
 }
 
 /// Reads a config text; `folder` is where its relative paths start.
@@ -56,6 +80,10 @@ pub fn load(path: &Path) -> Result<Config, LoadError> {
 /// # Errors
 /// Every mistake in the text.
 pub fn parse(source: &Source, folder: &Path) -> Result<Config, Vec<strict_toml::Diagnostic>> {
+    read(source, folder).map(|lowered| lowered.config)
+}
+
+fn read(source: &Source, folder: &Path) -> Result<Lowered, Vec<strict_toml::Diagnostic>> {
     strict_toml::parse_recovering::<raw::Config>(source, &Formats::default())
         .lower(|raw| lower::lower(raw, folder))
 }
@@ -66,7 +94,8 @@ pub fn parse(source: &Source, folder: &Path) -> Result<Config, Vec<strict_toml::
 /// When a default breaks a rule, which the tests rule out.
 #[must_use]
 pub fn defaults() -> Config {
-    lower::lower(&raw::Config::default(), Path::new("")).expect("the defaults keep every rule")
+    let lowered = lower::lower(&raw::Config::default(), Path::new(""));
+    lowered.expect("the defaults keep every rule").config
 }
 
 /// The JSON Schema (draft 2020-12) of the config file, defaults included.

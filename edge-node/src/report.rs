@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
+use strict_toml::Report;
 
 use crate::Failure;
 use crate::build_info;
@@ -30,14 +31,20 @@ pub fn version(format: Format) -> Exit {
 
 /// `edge-node check`.
 pub fn check(path: &Path, format: Format) -> Exit {
-    let result = config::load(path);
+    let result = config::check(path);
     let exit = if result.is_ok() { Exit::Clean } else { Exit::Config };
     match (format, result) {
-        (Format::Json, result) => {
-            let diagnostics = result.err().map_or_else(|| json!([]), |error| diagnostics(&error));
-            say_json(&verdict(path, diagnostics));
+        (Format::Json, Ok(checked)) => say_json(&verdict(path, checked.warnings.to_json())),
+        (Format::Json, Err(error)) => say_json(&verdict(path, diagnostics(&error))),
+        (Format::Text, Ok(checked)) => {
+            warnings(&checked.warnings);
+            let count = match checked.warnings.diagnostics().len() {
+                0 => String::new(),
+                1 => ", 1 warning".to_owned(),
+                several => format!(", {several} warnings"),
+            };
+            say(&format!("{}: no mistakes{count}\n", path.display()));
         }
-        (Format::Text, Ok(_config)) => say(&format!("{}: no mistakes\n", path.display())),
         (Format::Text, Err(error)) => failure(&error.into()),
     }
     exit
@@ -49,8 +56,13 @@ pub fn routes(arguments: &RoutesArgs) -> Exit {
         Ok(question) => question,
         Err(odd) => return usage(&odd),
     };
-    let config = match config::load(&arguments.config) {
-        Ok(config) => config,
+    let config = match config::check(&arguments.config) {
+        Ok(checked) => {
+            if arguments.format == Format::Text {
+                warnings(&checked.warnings);
+            }
+            checked.config
+        }
         Err(error) => {
             if arguments.format == Format::Json {
                 say_json(&verdict(&arguments.config, diagnostics(&error)));
@@ -82,9 +94,10 @@ fn usage(what: &str) -> Exit {
     Exit::Usage
 }
 
-/// What is said of a config file as JSON.
+/// What is said of a config file as JSON; a warning leaves it fine.
 pub fn verdict(path: &Path, diagnostics: Value) -> Value {
-    let is_fine = diagnostics.as_array().is_some_and(Vec::is_empty);
+    let is_error = |diagnostic: &Value| diagnostic["severity"] == "error";
+    let is_fine = diagnostics.as_array().is_some_and(|all| !all.iter().any(is_error));
     json!({ "file": path.display().to_string(), "ok": is_fine, "diagnostics": diagnostics })
 }
 
@@ -113,6 +126,11 @@ pub fn failure_json(failure: &Failure) -> Value {
     }
 }
 
+/// Tells a person what is odd about a config that can be used.
+fn warnings(warnings: &Report) {
+    tell(Level::Warn, &warnings.render(is_colored()));
+}
+
 /// Tells a person of a failure.
 pub fn failure(failure: &Failure) {
     tell_person(&failure_text(failure, is_colored()));
@@ -132,11 +150,15 @@ pub fn failure_text(failure: &Failure, is_colored: bool) -> String {
     }
 }
 
-/// Text for a person, who may read it in the journal.
+/// Text on what went wrong for a person, who may read it in the journal.
 pub fn tell_person(text: &str) {
+    tell(Level::Error, text);
+}
+
+fn tell(level: Level, text: &str) {
     let mut stderr = io::stderr();
     let _ = if journal::reads(&stderr) {
-        stderr.write_all(journal::prefixed(text, Level::Error).as_bytes())
+        stderr.write_all(journal::prefixed(text, level).as_bytes())
     } else {
         stderr.write_all(text.as_bytes())
     };

@@ -427,6 +427,25 @@ fn check_in_json_is_for_programs() {
 }
 
 #[test]
+fn what_is_odd_in_a_config_is_told_and_ends_with_code_0() {
+    let odd =
+        "pools.a.upstreams = [{ address = 'a:1' }]\npools.b.upstreams = [{ address = 'b:1' }]\n";
+    let (_folder, config) = config(odd);
+    let path = config.to_str().unwrap();
+    let (code, stdout, stderr) = output(&["check", "--config", path]);
+    assert_eq!((code, stdout), (Some(0), format!("{path}: no mistakes, 2 warnings\n")));
+    let told = ["a", "b"].map(|pool| format!("warning: pool `{pool}` is used by no route\n"));
+    assert!(told.iter().all(|told| stderr.contains(told)), "{stderr}");
+    let (code, stdout, stderr) = output(&["check", "--config", path, "--format", "json"]);
+    let result: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, stderr.as_str(), &result["ok"]), (Some(0), "", &Value::from(true)));
+    assert_eq!(result["diagnostics"][1]["severity"], "warning", "{stdout}");
+    let (code, stdout, stderr) = output(&["routes", "--config", path]);
+    assert!(code == Some(0) && !stdout.contains("warning"), "{stdout}");
+    assert!(told.iter().all(|told| stderr.contains(told)), "{stderr}");
+}
+
+#[test]
 fn a_log_file_that_cannot_be_opened_ends_with_code_3() {
     let (folder, config) = config("log.file = 'missing/edge.log'\n");
     let (code, stdout, stderr) = output(&["run", "--config", config.to_str().unwrap()]);

@@ -40,11 +40,19 @@ const ROTATE_AGE: RangeInclusive<Duration> =
 /// More threads than this wait for each other.
 const WORKERS_MAX: usize = 64;
 
+/// A config that keeps every rule, and what is odd about it all the same.
+#[derive(Debug)]
+pub struct Lowered {
+    pub config: Config,
+    /// Warnings only.
+    pub warnings: Vec<Diagnostic>,
+}
+
 /// Lowers a config; `folder` is where its relative paths start.
 ///
 /// # Errors
 /// Every rule that is broken.
-pub fn lower(raw: &raw::Config, folder: &Path) -> Result<Config, Vec<Diagnostic>> {
+pub fn lower(raw: &raw::Config, folder: &Path) -> Result<Lowered, Vec<Diagnostic>> {
     let raw::Config { workers, listeners, routes, pools, shutdown, log } = raw;
     let mut rules = Rules { folder, broken: Vec::new() };
     let by_default;
@@ -62,7 +70,10 @@ pub fn lower(raw: &raw::Config, folder: &Path) -> Result<Config, Vec<Diagnostic>
         shutdown: rules.shutdown(shutdown),
         log: rules.log(log),
     };
-    if rules.broken.is_empty() { Ok(config) } else { Err(rules.broken) }
+    if !rules.broken.is_empty() {
+        return Err(rules.broken);
+    }
+    Ok(Lowered { config, warnings: pool::unused(pools, routes) })
 }
 
 /// The listener of a config that names none.

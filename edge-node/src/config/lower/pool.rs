@@ -1,6 +1,6 @@
 //! The rules of `[pools.<name>]`, but for those of probes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use strict_toml::{Diagnostic, Duration, Spanned};
@@ -22,6 +22,22 @@ const TIME_BASE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration
 const TIME_MAX: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
 const WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+
+/// Warnings of pools that no route sends requests to.
+pub(super) fn unused(
+    pools: &Pools,
+    routes: &BTreeMap<Spanned<String>, raw::Route>,
+) -> Vec<Diagnostic> {
+    let forwards = routes.values().filter_map(|route| route.forward.as_ref());
+    let used: HashSet<&str> = forwards.map(|forward| forward.get().pool.as_str()).collect();
+    let unused = pools.keys().filter(|name| !used.contains(name.as_str()));
+    let warning = |name: &Spanned<String>| {
+        Diagnostic::warning(format!("pool `{name}` is used by no route"))
+            .at(name.span(), "no request goes there")
+            .help(format!("`forward = {{ pool = \"{name}\" }}` in a route sends some there"))
+    };
+    unused.map(warning).collect()
+}
 
 impl Rules<'_> {
     pub(super) fn pools(&mut self, raw: &Pools) -> Vec<Pool> {

@@ -31,6 +31,36 @@ error: `Api_1` cannot be the name of a pool
 }
 
 #[test]
+fn a_pool_that_no_route_uses_is_odd_and_no_mistake() {
+    let text = r#"
+[pools.used]
+upstreams = [{ address = "a:1" }]
+[pools.spare]
+upstreams = [{ address = "b:1" }]
+[routes.all]
+forward = { pool = "used" }
+"#;
+    let source = Source::new("edge-node.toml", text.trim_start());
+    let lowered = super::super::read(&source, Path::new("")).unwrap();
+    assert_eq!(lowered.config.pools.len(), 2);
+    let warnings = Report::new(source, lowered.warnings);
+    assert!(!warnings.has_errors());
+    assert_eq!(
+        warnings.to_string(),
+        r#"
+warning: pool `spare` is used by no route
+ --> edge-node.toml:3:8
+  |
+3 | [pools.spare]
+  |        ^^^^^ no request goes there
+  |
+  = help: `forward = { pool = "spare" }` in a route sends some there
+"#
+        .trim(),
+    );
+}
+
+#[test]
 fn a_pool_has_upstreams() {
     check(
         r#"
