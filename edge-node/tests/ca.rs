@@ -6,7 +6,7 @@
     reason = "test code; the lint exempts only functions marked as tests"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -163,10 +163,32 @@ fn what_cannot_be_done_is_said_with_an_exit_code() {
     check(&ca, "revoke", &["web", "--reason", "boredom"], 2, "[possible values: unspecified, ");
 }
 
+const PAGE: &str = include_str!("../../docs/certificates.md");
+
+/// What the page's pieces of a configuration leave out, as they show tables about certificates only.
+const LEFT_OUT: &str = "[routes.api]\nforward = { pool = 'api' }\n\
+                        [pools.api]\nupstreams = [{ address = 'app.local:443' }]\n";
+
+#[test]
+fn the_pieces_of_a_configuration_on_the_page_make_one_that_is_read() {
+    let pieces: Vec<&str> =
+        PAGE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(pieces.len() >= 4, "{pieces:?}");
+    let text = format!("{LEFT_OUT}{}", pieces.concat());
+    let source = strict_toml::Source::new("docs/certificates.md", text);
+    let config = edge_node::config::parse(&source, Path::new(""))
+        .map_err(|mistakes| strict_toml::Report::new(source, mistakes).to_string())
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    // Each piece counts.
+    let listener = config.listeners.data[0].tls.as_ref().unwrap();
+    assert_eq!((listener.certificates.len(), listener.clients.is_some()), (2, true));
+    assert_eq!(config.routes[0].clients.as_ref().unwrap().allow.len(), 3);
+    assert!(config.pools[0].tls.as_ref().unwrap().certificate.is_some());
+}
+
 /// The commands of the first shell block of the page, whose folder is the test's.
 fn shown(folder: &str) -> Vec<Vec<String>> {
-    let page = include_str!("../../docs/certificates.md");
-    let block = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let block = PAGE.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
     // Quotes hold words together; none has a blank within but where they are.
     let words = |line: &str| {
         let parts = line.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
