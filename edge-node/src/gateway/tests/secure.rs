@@ -146,6 +146,26 @@ async fn a_host_with_another_certificate_is_misdirected_whoever_the_client_is() 
     }
 }
 
+#[tokio::test]
+async fn a_head_that_wakes_a_resting_connection_has_all_its_time() {
+    let site = Site::new();
+    let listener = format!("header-read-timeout = '3s'\n{}", site.listener());
+    let rig = Rig::with_listener(&listener, "");
+    let mut stream = site.connect(rig.address, Protocol::Http1, false).await;
+    let mut some = [0; 4096];
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await.unwrap();
+    let length = within(stream.read(&mut some)).await.unwrap();
+    assert!(some[..length].starts_with(b"HTTP/1.1 200 "));
+    // It rests for longer than a head may take, and then one comes in two parts.
+    for (wait, part) in [(3500, "GET / HT"), (1000, "TP/1.1\r\nhost: a.example\r\n\r\n")] {
+        let nothing = tokio::time::timeout(Duration::from_millis(wait), stream.read(&mut some));
+        assert!(nothing.await.is_err(), "it is closed before {part:?}");
+        stream.write_all(part.as_bytes()).await.unwrap();
+    }
+    let length = within(stream.read(&mut some)).await.unwrap();
+    assert!(some[..length].starts_with(b"HTTP/1.1 200 "));
+}
+
 type Empty = http_body_util::Empty<bytes::Bytes>;
 
 #[tokio::test]
