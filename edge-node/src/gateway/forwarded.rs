@@ -110,7 +110,9 @@ impl Via {
         }
         element.push_str(if way.is_secure { ";proto=https" } else { ";proto=http" });
         let element = text(&element);
-        self.element = Some((way.host.cloned(), element.clone()));
+        // A copy: the header value would keep the whole buffer that the request was read into.
+        let host = way.host.and_then(|host| HeaderValue::from_bytes(host.as_bytes()).ok());
+        self.element = Some((host, element.clone()));
         element
     }
 }

@@ -93,6 +93,17 @@ impl ClientStream {
         self.ahead.splice(..0, bytes.iter().copied());
     }
 
+    fn poll_transport(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+
     fn wrote<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Some(pulse) = &self.pulse {
             pulse.wrote(written.is_ready());
@@ -116,16 +127,18 @@ impl AsyncRead for ClientStream {
             let length = self.ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.ahead[..length]);
             self.ahead.drain(..length);
-            if self.ahead.is_empty() {
-                self.ahead = Vec::new();
+            if !self.ahead.is_empty() {
+                return Poll::Ready(Ok(()));
             }
-            return Poll::Ready(Ok(()));
+            self.ahead = Vec::new();
+            // What is there already comes along: hyper makes its buffer larger for each part.
+            return match self.poll_transport(context, buffer) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(())),
+            };
         }
         let before = buffer.filled().len();
-        ready!(match &mut self.transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        })?;
+        ready!(self.poll_transport(context, buffer))?;
         if let (Some(pulse), true) = (&self.pulse, buffer.filled().len() > before) {
             pulse.heard();
         }
