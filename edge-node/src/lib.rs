@@ -16,6 +16,7 @@ mod health;
 pub mod host;
 mod host_header;
 pub mod listener;
+mod memory;
 pub mod observe;
 pub mod phase;
 pub mod probe;

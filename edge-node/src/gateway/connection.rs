@@ -66,6 +66,8 @@ pub struct ConnectionContext {
     pub listening: Arc<Listening>,
     /// Who is at the other end.
     pub peer: SocketAddr,
+    /// The same for the access log.
+    pub peer_text: Box<str>,
     /// True for a request of this process to itself.
     pub is_own: bool,
     /// True for TLS.
@@ -133,6 +135,7 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
         worker,
         listening: Arc::clone(&guest.listening),
         peer: guest.peer,
+        peer_text: guest.peer.to_string().into(),
         is_own: guest.is_own,
         is_secure: site.tls.is_some(),
         server_name,
@@ -165,6 +168,7 @@ async fn serve_http1(
     let control = context.standing.control();
     loop {
         let Some(mut rested) = Box::pin(until_rest(stream, context)).await? else { return Ok(()) };
+        context.worker.room.gave_up();
         match unless_told(rested.get_mut().until_heard(), control).await {
             Some(heard) => heard.map_err(Fault::Greeting)?,
             None => return Ok(()),

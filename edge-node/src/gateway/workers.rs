@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::access::AccessLog;
@@ -21,11 +21,17 @@ use super::connection::{self, Room};
 use super::random::Random;
 use super::snapshot::Listening;
 use crate::listener::{Answer, Seat, Taken};
+use crate::memory;
 use crate::observe::logs::Logs;
 
 /// How often a worker that has connections looks for what is due: connections that did nothing for
 /// too long, log lines that wait, upstream connections that nobody used.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Connections of which the memory is worth giving back together, and how often that is done at
+/// most.
+const GIVEN_UP_MIN: usize = 64;
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(1);
 
 /// Threads of a worker for what blocks: names that are looked up, files that are read.
 const BLOCKING_THREADS_MAX: usize = 4;
@@ -126,19 +132,26 @@ fn spawn(
     peers: Vec<mpsc::WeakUnboundedSender<Job>>,
     logs: Logs,
 ) -> io::Result<Handle> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .build()?;
-    let handle = runtime.handle().clone();
+    // The event loop cannot leave the thread that made it; only its handle can.
+    let (give, given) = sync_channel(1);
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        let tasks = LocalSet::new();
-        tasks.block_on(&runtime, work(jobs, peers, logs));
-        drop(tasks);
+        let runtime = match event_loop() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(give.send(Err(error))),
+        };
+        let _ = give.send(Ok(runtime.handle().clone()));
+        runtime.block_on(work(jobs, peers, logs));
         // What still waits for a disk must not be waited for.
         runtime.shutdown_background();
     })?;
-    Ok(handle)
+    given.recv().unwrap_or_else(|_gone| Err(io::Error::other("a worker ended at its start")))
+}
+
+fn event_loop() -> io::Result<LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build_local(LocalOptions::default())
 }
 
 /// Works until nobody is left to hand over jobs.
@@ -174,6 +187,7 @@ async fn work(
 async fn tick(worker: Rc<Worker>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut given_back = Instant::now();
     loop {
         if worker.upstreams.is_empty() && worker.access.is_empty() {
             worker.room.until_used().await;
@@ -183,5 +197,9 @@ async fn tick(worker: Rc<Worker>) {
         worker.room.end_overdue(now);
         worker.access.flush();
         worker.upstreams.expire(now);
+        if now >= given_back + GIVE_BACK_EVERY && worker.room.take_given_up(GIVEN_UP_MIN) {
+            given_back = now;
+            memory::give_back();
+        }
     }
 }

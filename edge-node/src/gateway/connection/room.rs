@@ -20,6 +20,8 @@ pub struct Room {
     followed: RefCell<Vec<Arc<Departure>>>,
     /// Woken by the first that enters.
     entered: Notify,
+    /// Connections that gave up what they held since [`Room::take_given_up`].
+    given_up: Cell<usize>,
 }
 
 /// By which a connection is told to end.
@@ -81,6 +83,20 @@ impl Room {
             self.entered.notify_one();
         }
         Standing { room: Rc::clone(self), control }
+    }
+
+    /// A connection gave up what it held.
+    pub fn gave_up(&self) {
+        self.given_up.set(self.given_up.get() + 1);
+    }
+
+    /// True if so many connections gave up what they held; the count then begins anew.
+    pub fn take_given_up(&self, least: usize) -> bool {
+        let is_enough = self.given_up.get() >= least;
+        if is_enough {
+            self.given_up.set(0);
+        }
+        is_enough
     }
 
     /// Ends the connections that did nothing for too long.
@@ -175,6 +191,7 @@ impl Drop for Standing {
     fn drop(&mut self) {
         let mut controls = self.room.controls.borrow_mut();
         let index = self.control.index.get();
+        self.room.gave_up();
         controls.swap_remove(index);
         if let Some(moved) = controls.get(index) {
             moved.index.set(index);
