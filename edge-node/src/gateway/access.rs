@@ -1,11 +1,10 @@
 //! The access log: a line for each request, made on the worker's thread and written by another.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
 
-use crate::observe::logs::{Batch, Logs};
+use crate::observe::logs::{Batch, Logs, key};
 
 /// The access log of a worker.
 pub struct AccessLog(Batch);
@@ -13,7 +12,7 @@ pub struct AccessLog(Batch);
 /// What is told of a request; nothing of it is a secret: of the target only the path.
 pub struct Told<'a> {
     pub listener: &'a str,
-    pub client: SocketAddr,
+    pub client: &'a str,
     pub method: &'a Method,
     pub host: Option<&'a HeaderValue>,
     pub path: &'a str,
@@ -47,27 +46,26 @@ impl AccessLog {
     /// Adds the line of a request.
     pub fn tell(&self, told: &Told<'_>) {
         self.0.add("access", "request", |line| {
-            line.text("listener", told.listener);
-            line.word("client", told.client);
-            line.text("method", told.method.as_str());
-            line.text("host", told.host.and_then(|host| host.to_str().ok()).unwrap_or_default());
-            line.text("path", told.path);
-            line.text("protocol", told.protocol);
-            line.number("status", told.status.as_u16());
-            line.number("bytes", told.bytes);
-            let microseconds = told.duration.as_micros();
-            line.number(
-                "duration-seconds",
-                format_args!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000),
+            line.text(key!("listener"), told.listener);
+            line.text(key!("client"), told.client);
+            line.text(key!("method"), told.method.as_str());
+            line.text(
+                key!("host"),
+                told.host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
             );
-            line.text("route", told.route);
+            line.text(key!("path"), told.path);
+            line.text(key!("protocol"), told.protocol);
+            line.number(key!("status"), told.status.as_u16());
+            line.number(key!("bytes"), told.bytes);
+            line.seconds(key!("duration-seconds"), told.duration);
+            line.text(key!("route"), told.route);
             if let (Some(pool), Some(upstream)) = (told.pool, told.upstream) {
-                line.text("pool", pool);
-                line.text("upstream", upstream);
-                line.number("tries", told.tries);
+                line.text(key!("pool"), pool);
+                line.text(key!("upstream"), upstream);
+                line.number(key!("tries"), told.tries);
             }
             if let Some(id) = told.request_id.and_then(|id| id.to_str().ok()) {
-                line.text("request-id", id);
+                line.text(key!("request-id"), id);
             }
         });
     }

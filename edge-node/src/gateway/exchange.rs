@@ -92,7 +92,7 @@ impl Drop for Exchange {
         let (Some(status), true) = (self.status, self.site.is_access_logged) else { return };
         context.worker.access.tell(&Told {
             listener: context.listening.name(),
-            client: context.peer,
+            client: &context.peer_text,
             method: &self.method,
             host: self.host.as_ref(),
             path: self.uri.path(),

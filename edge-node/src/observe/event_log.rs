@@ -280,7 +280,7 @@ impl EventLog {
     /// Takes an entry to be reported; one that finds no room is left out and counted.
     pub fn take(&self, entry: Entry) {
         let bytes = entry.text.len();
-        if !self.queue.push(entry, bytes) {
+        if self.queue.push(entry, bytes).is_err() {
             self.suppressed.inc();
         }
     }

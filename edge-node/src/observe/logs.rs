@@ -28,6 +28,7 @@ mod line;
 mod rotation;
 mod sink;
 
+pub(crate) use batch::key;
 pub use batch::{Batch, BatchLine};
 pub use line::Record;
 pub use rotation::{KEEP_MAX, Rotation};
@@ -232,9 +233,9 @@ impl Logs {
     }
 
     fn push(&self, line: Line) {
-        let (bytes, lines) = (line.text.len(), line.count());
-        if !self.queue.push(Entry::Line(line), bytes) {
-            self.counters.dropped.inc_by(lines);
+        let bytes = line.text.len();
+        if let Err(Entry::Line(line)) = self.queue.push(Entry::Line(line), bytes) {
+            self.counters.dropped.inc_by(line.count());
         }
     }
 }

@@ -34,19 +34,22 @@ impl<T> Queue<T> {
         Self { bounds, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Adds an entry with a text of `bytes`; false if there is no room or the queue is closed.
-    pub fn push(&self, entry: T, bytes: usize) -> bool {
+    /// Adds an entry with a text of `bytes`.
+    ///
+    /// # Errors
+    /// The entry, if there is no room or the queue is closed.
+    pub fn push(&self, entry: T, bytes: usize) -> Result<(), T> {
         let mut state = self.lock();
         let has_room =
             state.entries.len() < self.bounds.entries && state.bytes + bytes <= self.bounds.bytes;
         if !has_room || state.is_closed {
-            return false;
+            return Err(entry);
         }
         state.bytes += bytes;
         state.entries.push(entry);
         drop(state);
         self.changed.notify_all();
-        true
+        Ok(())
     }
 
     /// Adds an entry whether or not there is room, in the place of those that it makes obsolete.
@@ -97,18 +100,18 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_in_entries_and_in_bytes() {
         let queue = Queue::new(Bounds { entries: 2, bytes: 10 });
-        assert!(queue.push('a', 10));
-        assert!(!queue.push('b', 1));
+        assert_eq!(queue.push('a', 10), Ok(()));
+        assert_eq!(queue.push('b', 1), Err('b'));
         assert_eq!(queue.take(), Some(vec!['a']));
-        assert!(queue.push('c', 1) && queue.push('d', 1));
-        assert!(!queue.push('e', 1));
+        assert!(queue.push('c', 1).is_ok() && queue.push('d', 1).is_ok());
+        assert_eq!(queue.push('e', 1), Err('e'));
         assert_eq!(queue.take(), Some(vec!['c', 'd']));
     }
 
     #[test]
     fn an_entry_that_makes_others_obsolete_takes_their_place_at_the_end() {
         let queue = Queue::new(Bounds { entries: 2, bytes: 10 });
-        assert!(queue.push('A', 1) && queue.push('b', 1));
+        assert!(queue.push('A', 1).is_ok() && queue.push('b', 1).is_ok());
         queue.push_instead('C', |waiting| waiting.is_uppercase());
         assert_eq!(queue.take(), Some(vec!['b', 'C']));
     }
