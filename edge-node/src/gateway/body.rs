@@ -159,7 +159,8 @@ impl Drop for Passed {
 }
 
 /// The body of a request on its way to an upstream.
-pub struct Outbound(Option<Sending>);
+/// Boxed: most requests have none, and all of them are moved about.
+pub struct Outbound(Option<Box<Sending>>);
 
 struct Sending {
     incoming: Incoming,
@@ -213,7 +214,7 @@ impl Outbound {
 
     /// A client's body; a fault of the client's is noted in `fault`.
     pub fn new(incoming: Incoming, limits: BodyLimits, fault: &Fault, origin: Origin) -> Self {
-        Self(Some(Sending {
+        Self(Some(Box::new(Sending {
             incoming,
             limits,
             bytes: 0,
@@ -222,7 +223,7 @@ impl Outbound {
             sleep: None,
             fault: Rc::clone(fault),
             origin,
-        }))
+        })))
     }
 }
 

@@ -181,10 +181,14 @@ fn target(head: &Parts) -> Result<Target<'_>, HeadFault> {
 ///
 /// Sources: RFC 3875, section 4.1.18; CVE-2016-5385.
 pub fn scrub(headers: &mut HeaderMap) {
-    take_away(headers, |name| {
-        !name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    });
-    headers.remove("proxy");
+    take_away(headers, is_scrubbed);
+}
+
+/// Whether [`scrub`] takes away headers of this name.
+pub fn is_scrubbed(name: &HeaderName) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let name = name.as_str();
+    name == "proxy" || !name.bytes().all(is_plain)
 }
 
 /// Takes away all headers of these names; most requests have none of them, and then nothing is allocated.

@@ -38,6 +38,10 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("http2-settings"),
 ];
 
+/// Headers of a request that are not passed on as they were sent: hyper asks a client to go on as
+/// soon as its body is wanted, and the others are set anew.
+const REQUEST_ONLY: [HeaderName; 3] = [header::TE, header::EXPECT, X_CLIENT_IDENTITY];
+
 /// Where a request goes.
 pub struct Going<'a> {
     pub settings: &'a Forward,
@@ -160,13 +164,11 @@ fn prepare(exchange: &mut Exchange, parts: &mut Parts, is_upgrade: bool) {
     let headers = &mut parts.headers;
     let wants_trailers = wants_trailers(headers);
     let protocol = if is_upgrade { headers.get(header::UPGRADE).cloned() } else { None };
-    strip(headers);
-    headers.remove(header::TE);
-    // hyper asks the client to go on as soon as the body is wanted.
-    headers.remove(header::EXPECT);
-    head::scrub(headers);
+    strip_named(headers);
+    head::take_away(headers, |name| {
+        is_hop_by_hop(name) || REQUEST_ONLY.contains(name) || head::is_scrubbed(name)
+    });
     head::join_cookies(headers);
-    headers.remove(X_CLIENT_IDENTITY);
     if wants_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
@@ -192,6 +194,16 @@ fn prepare(exchange: &mut Exchange, parts: &mut Parts, is_upgrade: bool) {
 
 /// Takes away what concerns one connection only.
 pub fn strip(headers: &mut HeaderMap) {
+    strip_named(headers);
+    head::take_away(headers, is_hop_by_hop);
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+}
+
+/// Takes away what `Connection` names.
+fn strip_named(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
@@ -205,9 +217,6 @@ pub fn strip(headers: &mut HeaderMap) {
         for name in named {
             headers.remove(name);
         }
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A request on its way to an answer: upstreams are tried in turn as long as that is safe, within
 //! the time and the budget there is. What a head becomes before it is sent is in `proxy.rs`.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,7 +145,8 @@ impl Sending<'_> {
         (self.note)(destination);
         (self.adapt)(&mut message.head, attempt.upstream(), destination.is_secure());
         let deadline = self.deadline.min(Instant::now() + self.forward.try_timeout);
-        let exchange = self.exchange(message, destination, may_repeat);
+        // Pinned here: it is large, and a timeout is moved about.
+        let exchange = pin!(self.exchange(message, destination, may_repeat));
         match tokio::time::timeout_at(deadline, exchange).await {
             Ok(tried) => tried,
             Err(_elapsed) => Tried::Failed(Outcome::TimedOut, answer::Fault::TimedOut),
