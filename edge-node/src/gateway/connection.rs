@@ -51,10 +51,15 @@ const HEADERS_MAX: usize = 128;
 
 /// What a connection holds beside its stream.
 pub struct Guest {
+    /// Who is at the other end.
     pub peer: SocketAddr,
+    /// True if that is this process.
     pub is_own: bool,
+    /// The listener that took it.
     pub listening: Arc<Listening>,
+    /// Its place among the listener's connections.
     pub _seat: Seat,
+    /// Its place among those of its address, where these are counted.
     pub _share: Option<Share>,
 }
 

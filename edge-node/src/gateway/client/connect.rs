@@ -31,7 +31,9 @@ pub enum UpstreamStream {
 /// TLS towards an upstream.
 #[derive(Clone)]
 pub struct Tls {
+    /// Whom it trusts, and what it shows.
     pub config: Arc<rustls::ClientConfig>,
+    /// The name that the upstream's certificate must have.
     pub name: ServerName<'static>,
     /// True where HTTP/2 must be agreed on.
     pub is_http2: bool,

@@ -58,6 +58,7 @@ pub type Sender1 = http1::SendRequest<Outbound>;
 
 /// A connection of HTTP/1 that nobody uses.
 pub struct Idle {
+    /// The way to send on it.
     pub sender: Sender1,
     /// Since when.
     pub since: Instant,
@@ -65,6 +66,7 @@ pub struct Idle {
 
 /// A connection of HTTP/2.
 pub struct Multiplexed {
+    /// The way to send on it; a clone sends another request.
     pub sender: http2::SendRequest<Outbound>,
     /// Requests on it.
     pub streams: Cell<usize>,
