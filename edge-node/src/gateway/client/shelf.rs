@@ -14,10 +14,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::connect::Place;
 use super::{ConnectFault, Connector, Destination, Kind, Lease, connect};
 use crate::gateway::body::Outbound;
 use crate::gateway::connection::OnThisThread;
-use crate::observe::metrics::Raised;
 
 /// Requests at a time on an HTTP/2 connection before another one is opened.
 const STREAMS_WANTED: usize = 100;
@@ -141,18 +141,16 @@ impl Shelf {
         connector: &Connector,
         permit: OwnedSemaphorePermit,
     ) -> Result<Sender1, ConnectFault> {
-        let io = self.connect(connector).await?;
+        let io = self.connect(connector, Some(permit)).await?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(ANSWER_BUFFER_MAX)
             .max_headers(HEADERS_MAX)
             .handshake(io)
             .await
             .map_err(ConnectFault::Http)?;
-        let open = Raised::new(self.destination.open.clone());
         tokio::task::spawn_local(async move {
             // What went wrong is told to the request that it went wrong for.
             let _ = connection.with_upgrades().await;
-            drop((permit, open));
         });
         Ok(sender)
     }
@@ -160,11 +158,12 @@ impl Shelf {
     async fn connect(
         &self,
         connector: &Connector,
+        permit: Option<OwnedSemaphorePermit>,
     ) -> Result<TokioIo<connect::UpstreamStream>, ConnectFault> {
-        let Destination { upstream, tls, .. } = &*self.destination;
+        let Destination { upstream, tls, open, .. } = &*self.destination;
         let connecting = connect::connect(upstream.address(), tls.as_ref());
         match tokio::time::timeout(connector.connect_timeout, connecting).await {
-            Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
+            Ok(Ok(stream)) => Ok(TokioIo::new(stream.at(Place::new(permit, open)))),
             Ok(Err(error)) => Err(ConnectFault::Refused(error)),
             Err(_elapsed) => Err(ConnectFault::TimedOut),
         }
@@ -218,7 +217,7 @@ impl Shelf {
         connector: &Connector,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Result<Stream, ConnectFault> {
-        let io = self.connect(connector).await?;
+        let io = self.connect(connector, permit).await?;
         let (sender, connection) = http2::Builder::new(OnThisThread)
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_EVERY)
@@ -226,10 +225,8 @@ impl Shelf {
             .handshake(io)
             .await
             .map_err(ConnectFault::Http)?;
-        let open = Raised::new(self.destination.open.clone());
         tokio::task::spawn_local(async move {
             let _ = connection.await;
-            drop((permit, open));
         });
         let (streams, used) = (Cell::new(0), Cell::new(Instant::now()));
         let made = Rc::new(Multiplexed { sender, streams, used });

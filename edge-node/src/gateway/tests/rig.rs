@@ -89,6 +89,13 @@ impl Rig {
         assert!(text.lines().any(|candidate| candidate == line), "{line:?} is not in:\n{text}");
     }
 
+    /// Waits until a metric has a value.
+    pub async fn metric(&self, line: &str) {
+        while !self.metrics.expose(Exposition::Classic).lines().any(|found| found == line) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     pub fn logged(&self, message: &str) -> Value {
         loop {
             let line = self.logs.recv_timeout(PATIENCE).unwrap();

@@ -3,6 +3,31 @@
 use super::rig::*;
 use super::*;
 
+const UPGRADE: &str =
+    "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+const AGREED: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+/// The two ends of a tunnel.
+async fn tunnel(rig: &Rig, upstreams: &TcpListener) -> (TcpStream, TcpStream) {
+    let mut client = TcpStream::connect(rig.address).await.unwrap();
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let (mut upstream, _) = within(upstreams.accept()).await.unwrap();
+    assert!(head(&mut upstream).await.starts_with("GET /ws "));
+    upstream.write_all(AGREED.as_bytes()).await.unwrap();
+    assert!(head(&mut client).await.starts_with("HTTP/1.1 101 "));
+    (client, upstream)
+}
+
+/// What comes up to the end of a head, and no more.
+async fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(within(stream.read_u8()).await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
 #[tokio::test]
 async fn what_a_websocket_says_passes_both_ways_once_the_upstream_agreed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -58,4 +83,24 @@ async fn an_upgrade_to_http_2_is_no_upgrade() {
     assert!(rig.exchange(get).await.starts_with("HTTP/1.1 200 "));
     let heard = upstream.next().await;
     assert!(!heard.contains("upgrade") && !heard.contains("http2-settings"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_tunnel_is_one_of_the_connections_to_its_upstream_as_long_as_it_lasts() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let pool = pool(&[address], "connections-max = 1\npending-max = 0");
+    let rig = Rig::start(&format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}"));
+    let (client, upstream) = tunnel(&rig, &listener).await;
+    let open =
+        |count| format!("upstream_connections{{pool=\"up\",upstream=\"{address}\"}} {count}");
+    rig.check_metric(&open(1));
+    assert!(rig.exchange(GET).await.starts_with("HTTP/1.1 503 "), "there may be but one");
+    drop((client, upstream));
+    within(rig.metric(&open(0))).await;
+    let next = tokio::spawn(exchange(rig.address, GET));
+    let (mut upstream, _) = within(listener.accept()).await.unwrap();
+    head(&mut upstream).await;
+    upstream.write_all(OK.as_bytes()).await.unwrap();
+    assert!(within(next).await.unwrap().ends_with("yes"));
 }
