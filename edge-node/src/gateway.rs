@@ -211,7 +211,10 @@ async fn serve(request: Request<Incoming>, context: Rc<ConnectionContext>) -> Re
     }
     let status = reply.fault.as_ref().map_or(reply.head.status, Fault::status);
     exchange.answered(status, meters);
-    Response::from_parts(reply.head, Answer::new(reply.content, exchange))
+    match reply.tunnel {
+        Some(tunnel) => Response::from_parts(reply.head, tunnel.open(exchange)),
+        None => Response::from_parts(reply.head, Answer::new(reply.content, exchange)),
+    }
 }
 
 /// What becomes of a request.

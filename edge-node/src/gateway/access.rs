@@ -19,6 +19,8 @@ pub struct Told<'a> {
     pub path: &'a str,
     pub status: StatusCode,
     pub bytes: u64,
+    /// What came from the client, where that is counted: in a tunnel.
+    pub bytes_received: Option<u64>,
     pub duration: Duration,
     pub route: &'a str,
     pub pool: Option<&'a str>,
@@ -55,6 +57,9 @@ impl AccessLog {
             line.text("protocol", told.protocol);
             line.number("status", told.status.as_u16());
             line.number("bytes", told.bytes);
+            if let Some(bytes) = told.bytes_received {
+                line.number("bytes-received", bytes);
+            }
             let microseconds = told.duration.as_micros();
             line.number(
                 "duration-seconds",

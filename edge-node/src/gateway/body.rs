@@ -86,6 +86,11 @@ impl Answer {
     pub fn new(content: Content, exchange: Box<Exchange>) -> Self {
         Self { content, exchange: Some(exchange) }
     }
+
+    /// No body, in the place of which something else has the account.
+    pub fn empty() -> Self {
+        Self { content: Content::Full(Bytes::new()), exchange: None }
+    }
 }
 
 impl Body for Answer {

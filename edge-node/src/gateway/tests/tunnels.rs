@@ -104,3 +104,39 @@ async fn a_tunnel_is_one_of_the_connections_to_its_upstream_as_long_as_it_lasts(
     upstream.write_all(OK.as_bytes()).await.unwrap();
     assert!(within(next).await.unwrap().ends_with("yes"));
 }
+
+#[tokio::test]
+async fn a_tunnel_is_told_of_at_its_end_with_what_passed_and_is_no_slow_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rig = Rig::forwarding(listener.local_addr().unwrap(), "");
+    let (mut client, mut upstream) = tunnel(&rig, &listener).await;
+    let open = std::time::Instant::now();
+    let labels = r#"listener="data",route="all",method="GET""#;
+    rig.check_metric(&format!(r#"http_requests_total{{{labels},code="101"}} 1"#));
+    rig.check_metric(r#"http_requests_in_flight{listener="data"} 0"#);
+    let mut some = [0; 9];
+    client.write_all(b"hello").await.unwrap();
+    within(upstream.read_exact(&mut some[..5])).await.unwrap();
+    upstream.write_all(b"greetings").await.unwrap();
+    within(client.read_exact(&mut some)).await.unwrap();
+    // Longer than the answer took, and than a worker keeps lines.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let lasted = open.elapsed().as_secs_f64();
+    drop((client, upstream));
+    let line = rig.logged("request");
+    assert_eq!(
+        (&line["status"], &line["path"], &line["tries"]),
+        (&101.into(), &"/ws".into(), &1.into())
+    );
+    assert_eq!((&line["bytes"], &line["bytes-received"]), (&9.into(), &5.into()), "{line}");
+    assert!(line["duration-seconds"].as_f64().unwrap() >= lasted, "{line}");
+    rig.check_metric(&format!(r#"http_request_duration_seconds_bucket{{le="0.25",{labels}}} 1"#));
+    rig.check_metric(r#"http_requests_in_flight{listener="data"} 0"#);
+    rig.exchange("GET /%2f HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let line = rig.logged("request");
+    assert_eq!(
+        (&line["path"], line.get("bytes-received")),
+        (&"/%2f".into(), None),
+        "once only: {line}"
+    );
+}
