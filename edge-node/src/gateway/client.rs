@@ -304,6 +304,11 @@ impl Lease {
         }
     }
 
+    /// True if other requests may be on the same connection.
+    pub fn is_multiplexed(&self) -> bool {
+        matches!(self.kind, Kind::Stream(_))
+    }
+
     /// Gives the connection back, its answer being complete.
     pub fn give_back(self) {
         let Self { kind, shelf, .. } = self;
