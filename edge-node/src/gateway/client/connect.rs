@@ -37,8 +37,9 @@ enum Wire {
 /// A connection's place among those of its upstream; given back when it is closed, however that
 /// comes about and whatever it carries by then.
 pub struct Place {
-    _permit: Option<OwnedSemaphorePermit>,
+    // Dropped first, so that there are never more counted than permitted.
     _open: Raised,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// TLS towards an upstream.
@@ -109,7 +110,7 @@ impl UpstreamStream {
 impl Place {
     /// A place that `permit` allows, counted in `open`.
     pub fn new(permit: Option<OwnedSemaphorePermit>, open: &Gauge) -> Self {
-        Self { _permit: permit, _open: Raised::new(open.clone()) }
+        Self { _open: Raised::new(open.clone()), _permit: permit }
     }
 }
 

@@ -35,8 +35,12 @@ pub fn config(text: &str) -> Config {
 
 /// A config with more keys for the listener.
 pub fn config_with(listener: &str, text: &str) -> Config {
+    config_of(1, listener, text)
+}
+
+fn config_of(workers: usize, listener: &str, text: &str) -> Config {
     let text = format!(
-        "workers = 1\n{text}\n[listeners.data]\naddress = '127.0.0.1'\nport = 0\n{listener}\n\
+        "workers = {workers}\n{text}\n[listeners.data]\naddress = '127.0.0.1'\nport = 0\n{listener}\n\
          [listeners.admin]\nport = 0\n"
     );
     let source = strict_toml::Source::new("test.toml", text);
@@ -53,11 +57,19 @@ impl Rig {
 
     /// A gateway with more keys for its listener.
     pub fn with_listener(listener: &str, text: &str) -> Self {
-        let config = config_with(listener, text);
+        Self::of(&config_with(listener, text))
+    }
+
+    /// A gateway with so many workers, which take connections in turn.
+    pub fn with_workers(workers: usize, text: &str) -> Self {
+        Self::of(&config_of(workers, "", text))
+    }
+
+    fn of(config: &Config) -> Self {
         let metrics = Metrics::new(Counter::default());
         let (line, logs) = heard();
-        let material = Material::read(&config, &Material::default()).unwrap();
-        let gateway = Gateway::start(&config, &material, metrics.http(), &line).unwrap();
+        let material = Material::read(config, &Material::default()).unwrap();
+        let gateway = Gateway::start(config, &material, metrics.http(), &line).unwrap();
         let data = &config.listeners.data[0];
         let bound = listener::bind(&data.name, &data.listener).unwrap();
         let address = bound.address();
