@@ -285,11 +285,11 @@ impl<'a, C: Future<Output = Result<(), hyper::Error>>> Driving<'a, C> {
     fn poll(&mut self, mut connection: Pin<&mut C>, task: &mut Context<'_>) -> Poll<C::Output> {
         match self.order(task) {
             Order::Cut => return Poll::Ready(Ok(())),
-            Order::End if !self.is_ending => {
+            Order::End | Order::Close if !self.is_ending => {
                 self.is_ending = true;
                 (self.end_when_idle)(connection.as_mut());
             }
-            Order::End | Order::Rest | Order::Stay => {}
+            Order::Close | Order::End | Order::Rest | Order::Stay => {}
         }
         connection.poll(task)
     }

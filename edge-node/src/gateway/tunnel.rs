@@ -1,5 +1,6 @@
 //! Connections that were upgraded to another protocol: bytes pass both ways until one side ends,
-//! nothing passes for too long, or the listener's drain is over.
+//! nothing passes for too long, or the listener's drain is over. How a WebSocket takes its leave
+//! before that is in `websocket.rs`.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -13,7 +14,7 @@ use http::{HeaderValue, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, split};
 use tokio::time::Instant;
 
 use super::body::Answer;
@@ -23,14 +24,22 @@ use super::reply::Reply;
 use crate::observe::metrics::Raised;
 use crate::upstream::Try;
 
-/// Bytes that are on their way in a tunnel, each way.
-const BUFFER: usize = 8 * 1024;
+mod frames;
+mod websocket;
 
 /// A tunnel that both ends agreed on.
 pub struct Tunnel {
     client: OnUpgrade,
     upstream: OnUpgrade,
     attempt: Try,
+    kind: Kind,
+}
+
+/// What a tunnel carries.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// True if it is in frames, between which something can be said.
+    is_websocket: bool,
     /// How long no byte may pass.
     idle: Duration,
 }
@@ -50,10 +59,12 @@ pub fn agreed(
     let protocol = headers.get(header::UPGRADE).cloned();
     super::proxy::strip(headers);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    let is_websocket = protocol.as_ref().is_some_and(websocket::is_named);
     if let Some(protocol) = protocol {
         headers.insert(header::UPGRADE, protocol);
     }
-    reply.tunnel = Some(Box::new(Tunnel { client, upstream, attempt, idle }));
+    let kind = Kind { is_websocket, idle };
+    reply.tunnel = Some(Box::new(Tunnel { client, upstream, attempt, kind }));
     reply
 }
 
@@ -62,12 +73,12 @@ impl Tunnel {
     pub fn open(self, mut exchange: Box<Exchange>) -> Answer {
         exchange.became_tunnel();
         tokio::task::spawn_local(async move {
-            let Self { client, upstream, attempt: _attempt, idle } = self;
+            let Self { client, upstream, attempt: _attempt, kind } = self;
             let _open = Raised::new(exchange.context.listening.tunnels.clone());
             let (Ok(upstream), Ok(client)) = (upstream.await, client.await) else { return };
             let flow = Rc::new(Flow::default());
             // How a tunnel ends is between its ends.
-            let _ = carry(&exchange.context, client, upstream, &flow, idle).await;
+            let _ = carry(&exchange.context, client, upstream, &flow, kind).await;
             exchange.carried(flow.sent.get(), flow.received.get());
         });
         Answer::empty()
@@ -101,25 +112,38 @@ async fn carry(
     client: Upgraded,
     upstream: Upgraded,
     flow: &Rc<Flow>,
-    idle: Duration,
+    kind: Kind,
 ) -> io::Result<()> {
-    let mut client = Noted { stream: TokioIo::new(client), flow: Rc::clone(flow) };
-    let mut upstream = TokioIo::new(upstream);
+    let client = Noted { stream: TokioIo::new(client), flow: Rc::clone(flow) };
+    let (mut from_client, mut to_client) = split(client);
+    let (mut from_upstream, mut to_upstream) = split(TokioIo::new(upstream));
     let control = context.standing.control();
-    let cut = poll_fn(|task| match control.order(task.waker()) {
-        Order::Cut => Poll::Ready(()),
-        Order::Stay | Order::Rest | Order::End => Poll::Pending,
-    });
+    let told = |order: Order| {
+        poll_fn(move |task| match control.order(task.waker()) {
+            told if told >= order => Poll::Ready(()),
+            _less => Poll::Pending,
+        })
+    };
+    let up = async {
+        tokio::io::copy(&mut from_client, &mut to_upstream).await?;
+        to_upstream.shutdown().await
+    };
+    let down = async {
+        if kind.is_websocket {
+            websocket::carry(&mut from_upstream, &mut to_client, told(Order::Close)).await?;
+        } else {
+            tokio::io::copy(&mut from_upstream, &mut to_client).await?;
+        }
+        to_client.shutdown().await
+    };
     let silent = async {
-        while flow.last.get() + idle > Instant::now() {
-            tokio::time::sleep_until(flow.last.get() + idle).await;
+        while flow.last.get() + kind.idle > Instant::now() {
+            tokio::time::sleep_until(flow.last.get() + kind.idle).await;
         }
     };
     tokio::select! {
-        ended = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
-            ended.map(drop)
-        }
-        () = cut => Ok(()),
+        ended = async { tokio::try_join!(up, down) } => ended.map(drop),
+        () = told(Order::Cut) => Ok(()),
         () = silent => Ok(()),
     }
 }

@@ -26,7 +26,7 @@ pub struct Rig {
     pub gateway: Gateway,
     pub metrics: Metrics,
     pub logs: Receiver<Value>,
-    _serving: Serving,
+    pub serving: Serving,
 }
 
 pub fn config(text: &str) -> Config {
@@ -74,8 +74,8 @@ impl Rig {
         let bound = listener::bind(&data.name, &data.listener).unwrap();
         let address = bound.address();
         let answer = gateway.answer(&data.name).unwrap();
-        let _serving = bound.serve(answer, &metrics.http(), &Own::default(), &line);
-        Self { address, gateway, metrics, logs, _serving }
+        let serving = bound.serve(answer, &metrics.http(), &Own::default(), &line);
+        Self { address, gateway, metrics, logs, serving }
     }
 
     /// A gateway that forwards everything to `upstream`, with more keys for the route.

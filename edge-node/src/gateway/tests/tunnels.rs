@@ -15,7 +15,9 @@ async fn tunnel(rig: &Rig, upstreams: &TcpListener) -> (TcpStream, TcpStream) {
     let (mut upstream, _) = within(upstreams.accept()).await.unwrap();
     assert!(head(&mut upstream).await.starts_with("GET /ws "));
     upstream.write_all(AGREED.as_bytes()).await.unwrap();
-    assert!(head(&mut client).await.starts_with("HTTP/1.1 101 "));
+    let agreed = head(&mut client).await;
+    assert!(agreed.starts_with("HTTP/1.1 101 "), "{agreed}");
+    assert!(agreed.contains("\r\nconnection: upgrade\r\n"), "{agreed}");
     (client, upstream)
 }
 
@@ -139,4 +141,29 @@ async fn a_tunnel_is_told_of_at_its_end_with_what_passed_and_is_no_slow_request(
         (&"/%2f".into(), None),
         "once only: {line}"
     );
+}
+
+#[tokio::test]
+async fn a_websocket_is_told_between_two_frames_that_its_listener_goes_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rig = Rig::forwarding(listener.local_addr().unwrap(), "");
+    rig.serving.leave();
+    let (mut client, mut upstream) = tunnel(&rig, &listener).await;
+    let mut some = [0; 7];
+    upstream.write_all(b"\x81\x05he").await.unwrap();
+    within(client.read_exact(&mut some[..4])).await.unwrap();
+    let drained = tokio::spawn(rig.serving.drain(Duration::ZERO, Duration::from_secs(2)));
+    let early = tokio::time::timeout(Duration::from_millis(1300), client.read(&mut some)).await;
+    assert!(early.is_err(), "nothing can be said within a frame: {some:?}");
+    upstream.write_all(b"llo\x81\x05too").await.unwrap();
+    within(client.read_exact(&mut some)).await.unwrap();
+    assert_eq!(&some, b"llo\x88\x02\x03\xE9");
+    // What the client says to that reaches the upstream, which ends it.
+    client.write_all(b"\x88\x82....").await.unwrap();
+    within(upstream.read_exact(&mut some[..6])).await.unwrap();
+    assert_eq!(&some[..6], b"\x88\x82....");
+    drop(upstream);
+    assert_eq!(within(client.read(&mut some)).await.unwrap(), 0);
+    drop(client);
+    assert_eq!(within(drained).await.unwrap(), Ok(()), "nothing is cut");
 }
