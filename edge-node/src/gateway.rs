@@ -206,12 +206,16 @@ async fn serve(request: Request<Incoming>, context: Rc<ConnectionContext>) -> Re
     if let Some(fault) = &reply.fault {
         exchange.context.listening.refused.count(fault.reason());
     }
-    if (reply.closes || exchange.context.is_leaving()) && version < Version::HTTP_2 {
+    let closes = reply.closes || (exchange.context.is_leaving() && reply.tunnel.is_none());
+    if closes && version < Version::HTTP_2 {
         reply.head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let status = reply.fault.as_ref().map_or(reply.head.status, Fault::status);
     exchange.answered(status, meters);
-    Response::from_parts(reply.head, Answer::new(reply.content, exchange))
+    match reply.tunnel {
+        Some(tunnel) => Response::from_parts(reply.head, tunnel.open(exchange)),
+        None => Response::from_parts(reply.head, Answer::new(reply.content, exchange)),
+    }
 }
 
 /// What becomes of a request.

@@ -47,6 +47,10 @@ const CAP_WARNING_EVERY: Duration = Duration::from_secs(60);
 /// sent before is on its way or waits in the kernel.
 pub const LAST_CALL: Duration = Duration::from_millis(50);
 
+/// How long before the end of a drain what lasts begins to take its leave, at most; half of the
+/// drain where that is shorter.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
+
 /// A listener that could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("listener `{name}` cannot bind {address}: {source}")]
@@ -370,8 +374,8 @@ impl Serving {
     }
 
     /// Stops accepting, after `last_call` ends idle connections, and lets requests in flight
-    /// finish within `timeout`, each answered with `Connection: close`. Over as soon as no
-    /// connection is left.
+    /// finish within `timeout`, each answered with `Connection: close`. Shortly before its end,
+    /// what lasts longer than a request takes its leave. Over as soon as no connection is left.
     ///
     /// A request that comes on an idle connection in the moment the connection is closed is lost,
     /// which HTTP/1.1 cannot avoid; `last_call` is the time for clients to send it or to leave.
@@ -387,6 +391,9 @@ impl Serving {
             let _ = (&mut accepting).await;
             let _ = tokio::time::timeout(last_call, slots.until_unused()).await;
             departure.end_idle();
+            let leave = timeout - (timeout / 2).min(LEAVE_MAX);
+            let _ = tokio::time::timeout(leave, slots.until_unused()).await;
+            departure.close_lasting();
             slots.until_unused().await;
         };
         let drained = tokio::time::timeout(last_call + timeout, drained).await;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -123,6 +123,15 @@ impl Gateway {
     #[must_use]
     pub fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[track_caller]
+    pub fn stop(self) -> ExitStatus {
+        self.node.stop()
     }
 
     /// Puts another configuration (as for [`Gateway::start`]) in its file and asks for a reload by `client`, which is

@@ -18,6 +18,8 @@ pub struct Told<'a> {
     pub path: &'a str,
     pub status: StatusCode,
     pub bytes: u64,
+    /// What came from the client, where that is counted: in a tunnel.
+    pub bytes_received: Option<u64>,
     pub duration: Duration,
     pub route: &'a str,
     pub pool: Option<&'a str>,
@@ -57,6 +59,9 @@ impl AccessLog {
             line.text(key!("protocol"), told.protocol);
             line.number(key!("status"), told.status.as_u16());
             line.number(key!("bytes"), told.bytes);
+            if let Some(bytes) = told.bytes_received {
+                line.number(key!("bytes-received"), bytes);
+            }
             line.seconds(key!("duration-seconds"), told.duration);
             line.text(key!("route"), told.route);
             if let (Some(pool), Some(upstream)) = (told.pool, told.upstream) {

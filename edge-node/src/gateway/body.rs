@@ -1,7 +1,7 @@
 //! Bodies on their way: of answers to clients, with the account that is closed at their end, and
 //! of requests to upstreams, with the limits that a listener and a route set.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub enum BodyError {
     TooLarge,
     #[error("body comes too slowly")]
     TooSlow,
+    #[error("body is sent elsewhere")]
+    TakenBack,
     #[error("{0}")]
     Read(#[from] std::io::Error),
 }
@@ -87,6 +89,11 @@ impl Answer {
     /// A body, at the end of which the account of its request is closed.
     pub fn new(content: Content, exchange: Box<Exchange>) -> Self {
         Self { content, exchange: Some(exchange) }
+    }
+
+    /// No body, in the place of which something else has the account.
+    pub fn empty() -> Self {
+        Self { content: Content::Full(Bytes::new()), exchange: None }
     }
 }
 
@@ -159,18 +166,26 @@ impl Drop for Passed {
 }
 
 /// The body of a request on its way to an upstream.
-/// Boxed: most requests have none, and all of them are moved about.
-pub struct Outbound(Option<Box<Sending>>);
+pub struct Outbound(Option<Shared>);
+
+/// A client's body, as who may have to send it again holds it.
+pub struct Original(Shared);
+
+/// None once it was taken back.
+type Shared = Rc<RefCell<Option<Sending>>>;
 
 struct Sending {
     incoming: Incoming,
     limits: BodyLimits,
+    /// True once anything was taken out of it.
+    has_begun: bool,
     bytes: u64,
     /// How long the client was waited for.
     waited: Duration,
     waiting_since: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
-    fault: Fault,
+    /// Told to who answers the client.
+    refusal: Option<Refusal>,
     origin: Origin,
 }
 
@@ -180,9 +195,6 @@ pub struct Origin {
     /// The number of its request.
     pub number: u32,
 }
-
-/// Why a client's body was refused, told to who answers the client.
-pub type Fault = Rc<Cell<Option<Refusal>>>;
 
 /// Why a client's body was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,19 +223,38 @@ impl Outbound {
     pub fn empty() -> Self {
         Self(None)
     }
+}
 
-    /// A client's body; a fault of the client's is noted in `fault`.
-    pub fn new(incoming: Incoming, limits: BodyLimits, fault: &Fault, origin: Origin) -> Self {
-        Self(Some(Box::new(Sending {
+impl Original {
+    /// A client's body.
+    pub fn new(incoming: Incoming, limits: BodyLimits, origin: Origin) -> Self {
+        Self(Rc::new(RefCell::new(Some(Sending {
             incoming,
             limits,
+            has_begun: false,
             bytes: 0,
             waited: Duration::ZERO,
             waiting_since: None,
             sleep: None,
-            fault: Rc::clone(fault),
+            refusal: None,
             origin,
-        })))
+        }))))
+    }
+
+    /// What is sent of it.
+    pub fn outbound(&self) -> Outbound {
+        Outbound(Some(Rc::clone(&self.0)))
+    }
+
+    /// Why it was refused, if it was.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.0.borrow().as_ref()?.refusal
+    }
+
+    /// Takes it back from who was to send it, if all of it is still there.
+    pub fn take_back(self) -> Option<Self> {
+        let sending = self.0.take().filter(|sending| !sending.has_begun)?;
+        Some(Self(Rc::new(RefCell::new(Some(sending)))))
     }
 }
 
@@ -235,13 +266,14 @@ impl Sending {
         let Poll::Ready(mut frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
             return self.wait(context);
         };
+        self.has_begun = true;
         if let Some(since) = self.waiting_since.take() {
             self.waited += since.elapsed();
             self.sleep = None;
         }
         match &frame {
             // The client's doing, for which no upstream may answer.
-            Some(Err(_)) => self.fault.set(Some(Refusal::Broken)),
+            Some(Err(_)) => self.refusal = Some(Refusal::Broken),
             Some(Ok(_)) if !self.incoming.is_end_stream() => {}
             Some(Ok(_)) | None => self.origin.pulse.end_body(self.origin.number),
         }
@@ -251,7 +283,7 @@ impl Sending {
             }
             self.bytes += frame.data_ref().map_or(0, Bytes::remaining) as u64;
             if self.limits.bytes_max.is_some_and(|max| self.bytes > max) {
-                self.fault.set(Some(Refusal::TooLarge));
+                self.refusal = Some(Refusal::TooLarge);
                 return Poll::Ready(Some(Err(BodyError::TooLarge)));
             }
         }
@@ -268,7 +300,7 @@ impl Sending {
         }
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
         ready!(sleep.as_mut().poll(context));
-        self.fault.set(Some(Refusal::TooSlow));
+        self.refusal = Some(Refusal::TooSlow);
         Poll::Ready(Some(Err(BodyError::TooSlow)))
     }
 
@@ -284,20 +316,23 @@ impl Body for Outbound {
     type Error = BodyError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.0 {
+        let Some(shared) = &self.0 else { return Poll::Ready(None) };
+        match &mut *shared.borrow_mut() {
             Some(sending) => sending.poll_frame(context),
-            None => Poll::Ready(None),
+            None => Poll::Ready(Some(Err(BodyError::TakenBack))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|sending| sending.incoming.is_end_stream())
+        let Some(shared) = &self.0 else { return true };
+        shared.borrow().as_ref().is_some_and(|sending| sending.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), |sending| sending.incoming.size_hint())
+        let Some(shared) = &self.0 else { return SizeHint::with_exact(0) };
+        shared.borrow().as_ref().map(|sending| sending.incoming.size_hint()).unwrap_or_default()
     }
 }

@@ -2,46 +2,30 @@
 //! no more of them than the pool allows over all workers.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::client::conn::TrySendError;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::connect::Tls;
+use self::shelf::{Sender1, Shelf, Stream};
 use super::body::Outbound;
-use super::connection::OnThisThread;
 use super::snapshot::PoolAtWork;
 use super::workers::Job;
 use crate::config::Protocol;
-use crate::observe::metrics::{HttpMetrics, Raised};
+use crate::observe::metrics::HttpMetrics;
 use crate::tls::server_name;
 use crate::upstream::{Pool, Upstream};
 
 mod connect;
-
-/// Requests at a time on an HTTP/2 connection before another one is opened.
-const STREAMS_WANTED: usize = 100;
-
-/// Bytes of the head of an upstream's answer at most, and of its body that wait for the client.
-const ANSWER_BUFFER_MAX: usize = 128 * 1024;
-
-/// Headers of an upstream's answer at most.
-const HEADERS_MAX: usize = 256;
-
-/// How long an HTTP/2 upstream may leave a ping unanswered, and how often it gets one.
-const PING_EVERY: Duration = Duration::from_secs(20);
-const PING_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Of the connections that come free while other workers wait too, every so many goes to them.
-const SHARED_EVERY: u32 = 8;
+mod shelf;
 
 /// Each destination of this process has another number.
 static DESTINATIONS: AtomicU64 = AtomicU64::new(0);
@@ -152,33 +136,6 @@ pub struct Connections {
     expired_at: Cell<Option<Instant>>,
 }
 
-/// The connections to one destination.
-struct Shelf {
-    connector: Weak<Connector>,
-    destination: Arc<Destination>,
-    /// Unused ones, the last used last.
-    idle: RefCell<Vec<Idle>>,
-    /// Requests of this worker that wait for one.
-    waiters: RefCell<VecDeque<oneshot::Sender<Sender1>>>,
-    given: Cell<u32>,
-    multiplexed: RefCell<Vec<Rc<Multiplexed>>>,
-    /// Held while an HTTP/2 connection is made, so that not every request makes its own.
-    making: Semaphore,
-}
-
-type Sender1 = http1::SendRequest<Outbound>;
-
-struct Idle {
-    sender: Sender1,
-    since: Instant,
-}
-
-struct Multiplexed {
-    sender: http2::SendRequest<Outbound>,
-    streams: Cell<usize>,
-    used: Cell<Instant>,
-}
-
 /// A connection in use by a request.
 pub struct Lease {
     kind: Kind,
@@ -190,16 +147,6 @@ pub struct Lease {
 enum Kind {
     Single(Sender1),
     Stream(Stream),
-}
-
-/// A stream of an HTTP/2 connection, counted while it lives.
-struct Stream(Rc<Multiplexed>);
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.0.streams.set(self.0.streams.get() - 1);
-        self.0.used.set(Instant::now());
-    }
 }
 
 /// A number that is one higher while this lives.
@@ -249,17 +196,9 @@ impl Connections {
 
     fn shelf(&self, connector: &Arc<Connector>, destination: &Arc<Destination>) -> Rc<Shelf> {
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves.entry(destination.id).or_insert_with(|| {
-            Rc::new(Shelf {
-                connector: Arc::downgrade(connector),
-                destination: Arc::clone(destination),
-                idle: RefCell::default(),
-                waiters: RefCell::default(),
-                given: Cell::new(0),
-                multiplexed: RefCell::default(),
-                making: Semaphore::new(1),
-            })
-        });
+        let shelf = shelves
+            .entry(destination.id)
+            .or_insert_with(|| Rc::new(Shelf::new(connector, destination)));
         Rc::clone(shelf)
     }
 
@@ -350,146 +289,6 @@ enum Free {
     Connection(Sender1),
 }
 
-impl Shelf {
-    fn take_idle(&self) -> Option<Sender1> {
-        let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { sender, .. }) = idle.pop() {
-            if sender.is_ready() {
-                return Some(sender);
-            }
-        }
-        None
-    }
-
-    /// Takes back a connection that is ready for the next request.
-    fn put(&self, mut sender: Sender1) {
-        let waiting = self.destination.waiting.load(Ordering::Relaxed);
-        if waiting > 0 {
-            let mut waiters = self.waiters.borrow_mut();
-            waiters.retain(|waiter| !waiter.is_closed());
-            let given = self.given.get().wrapping_add(1);
-            self.given.set(given);
-            if waiting > waiters.len() && (waiters.is_empty() || given.is_multiple_of(SHARED_EVERY))
-            {
-                // Closed, so that another worker may open one.
-                return;
-            }
-            while let Some(waiter) = waiters.pop_front() {
-                match waiter.send(sender) {
-                    Ok(()) => return,
-                    Err(back) => sender = back,
-                }
-            }
-        }
-        self.idle.borrow_mut().push(Idle { sender, since: Instant::now() });
-    }
-
-    async fn open_single(
-        &self,
-        connector: &Connector,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Sender1, ConnectFault> {
-        let io = self.connect(connector).await?;
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(ANSWER_BUFFER_MAX)
-            .max_headers(HEADERS_MAX)
-            .handshake(io)
-            .await
-            .map_err(ConnectFault::Http)?;
-        let open = Raised::new(self.destination.open.clone());
-        tokio::task::spawn_local(async move {
-            // What went wrong is told to the request that it went wrong for.
-            let _ = connection.with_upgrades().await;
-            drop((permit, open));
-        });
-        Ok(sender)
-    }
-
-    async fn connect(
-        &self,
-        connector: &Connector,
-    ) -> Result<TokioIo<connect::UpstreamStream>, ConnectFault> {
-        let Destination { upstream, tls, .. } = &*self.destination;
-        let connecting = connect::connect(upstream.address(), tls.as_ref());
-        match tokio::time::timeout(connector.connect_timeout, connecting).await {
-            Ok(Ok(stream)) => Ok(TokioIo::new(stream)),
-            Ok(Err(error)) => Err(ConnectFault::Refused(error)),
-            Err(_elapsed) => Err(ConnectFault::TimedOut),
-        }
-    }
-
-    /// A stream of an HTTP/2 connection, of a new one where those there are busy.
-    async fn stream(
-        self: Rc<Self>,
-        connector: &Connector,
-        is_fresh: bool,
-    ) -> Result<Lease, ConnectFault> {
-        if is_fresh {
-            self.multiplexed.borrow_mut().clear();
-        }
-        if let Some(found) = self.free_stream(false) {
-            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
-        }
-        let making = self.making.acquire().await;
-        if let Some(found) = self.free_stream(false) {
-            drop(making);
-            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
-        }
-        // Each worker may have one connection whatever the limit says: they cannot be shared.
-        let permit = Arc::clone(&self.destination.permits).try_acquire_owned().ok();
-        if permit.is_none()
-            && let Some(found) = self.free_stream(true)
-        {
-            drop(making);
-            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
-        }
-        let made = self.open_multiplexed(connector, permit).await;
-        drop(making);
-        let stream = made?;
-        Ok(Lease { kind: Kind::Stream(stream), shelf: self, is_reused: false })
-    }
-
-    /// A stream of the connection with the fewest; of a busy one only where that is wanted.
-    fn free_stream(&self, is_busy_fine: bool) -> Option<Stream> {
-        let mut multiplexed = self.multiplexed.borrow_mut();
-        multiplexed.retain(|one| !one.sender.is_closed());
-        let found = multiplexed.iter().min_by_key(|one| one.streams.get())?;
-        let is_fine = is_busy_fine || found.streams.get() < STREAMS_WANTED;
-        is_fine.then(|| Stream::of(found))
-    }
-
-    async fn open_multiplexed(
-        &self,
-        connector: &Connector,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Result<Stream, ConnectFault> {
-        let io = self.connect(connector).await?;
-        let (sender, connection) = http2::Builder::new(OnThisThread)
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_PATIENCE)
-            .handshake(io)
-            .await
-            .map_err(ConnectFault::Http)?;
-        let open = Raised::new(self.destination.open.clone());
-        tokio::task::spawn_local(async move {
-            let _ = connection.await;
-            drop((permit, open));
-        });
-        let (streams, used) = (Cell::new(0), Cell::new(Instant::now()));
-        let made = Rc::new(Multiplexed { sender, streams, used });
-        self.multiplexed.borrow_mut().push(Rc::clone(&made));
-        Ok(Stream::of(&made))
-    }
-}
-
-impl Stream {
-    fn of(connection: &Rc<Multiplexed>) -> Self {
-        connection.streams.set(connection.streams.get() + 1);
-        Self(Rc::clone(connection))
-    }
-}
-
 impl Lease {
     /// Sends a request; what was not sent comes back with the error.
     ///
@@ -503,6 +302,11 @@ impl Lease {
             Kind::Single(sender) => sender.try_send_request(request).await,
             Kind::Stream(stream) => stream.0.sender.clone().try_send_request(request).await,
         }
+    }
+
+    /// True if other requests may be on the same connection.
+    pub fn is_multiplexed(&self) -> bool {
+        matches!(self.kind, Kind::Stream(_))
     }
 
     /// Gives the connection back, its answer being complete.

@@ -51,10 +51,15 @@ const HEADERS_MAX: usize = 128;
 
 /// What a connection holds beside its stream.
 pub struct Guest {
+    /// Who is at the other end.
     pub peer: SocketAddr,
+    /// True if that is this process.
     pub is_own: bool,
+    /// The listener that took it.
     pub listening: Arc<Listening>,
+    /// Its place among the listener's connections.
     pub _seat: Seat,
+    /// Its place among those of its address, where these are counted.
     pub _share: Option<Share>,
 }
 
@@ -301,11 +306,11 @@ impl<'a, C: Future<Output = Result<(), hyper::Error>>> Driving<'a, C> {
     fn poll(&mut self, mut connection: Pin<&mut C>, task: &mut Context<'_>) -> Poll<C::Output> {
         match self.order(task) {
             Order::Cut => return Poll::Ready(Ok(())),
-            Order::End if !self.is_ending => {
+            Order::End | Order::Close if !self.is_ending => {
                 self.is_ending = true;
                 (self.end_when_idle)(connection.as_mut());
             }
-            Order::End | Order::Rest | Order::Stay => {}
+            Order::Close | Order::End | Order::Rest | Order::Stay => {}
         }
         connection.poll(task)
     }

@@ -1,5 +1,5 @@
-//! The account of a request: opened at its head, closed when its answer is complete or given up,
-//! then counted and logged.
+//! The account of a request: opened at its head, closed when its answer is complete or given up, or
+//! the tunnel that came of it has ended; then counted and logged.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct Exchange {
     status: Option<StatusCode>,
     route: Arc<str>,
     bytes: u64,
+    /// What came through its tunnel, if one came of it.
+    bytes_received: Option<u64>,
 }
 
 impl Exchange {
@@ -59,6 +61,7 @@ impl Exchange {
             status: None,
             route: Arc::clone(site.unmatched.route()),
             bytes: 0,
+            bytes_received: None,
             site,
             context,
         })
@@ -77,6 +80,20 @@ impl Exchange {
     pub fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
+
+    /// Notes that a tunnel came of it, which is counted as such and no request in flight.
+    pub fn became_tunnel(&mut self) {
+        self.bytes_received = Some(0);
+        if !self.context.is_own {
+            self.context.listening.in_flight.dec();
+        }
+    }
+
+    /// Notes what passed in its tunnel.
+    pub fn carried(&mut self, sent: u64, received: u64) {
+        self.bytes += sent;
+        self.bytes_received = Some(received);
+    }
 }
 
 impl Drop for Exchange {
@@ -87,7 +104,9 @@ impl Drop for Exchange {
         if context.is_own {
             return;
         }
-        context.listening.in_flight.dec();
+        if self.bytes_received.is_none() {
+            context.listening.in_flight.dec();
+        }
         // Of a client that went away before there was an answer, nothing is told.
         let (Some(status), true) = (self.status, self.site.is_access_logged) else { return };
         context.worker.access.tell(&Told {
@@ -98,6 +117,7 @@ impl Drop for Exchange {
             path: self.uri.path(),
             status,
             bytes: self.bytes,
+            bytes_received: self.bytes_received,
             duration: now - self.start,
             route: &self.route,
             pool: self.pool.as_deref(),

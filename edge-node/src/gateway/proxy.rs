@@ -101,7 +101,7 @@ pub async fn forward(
         adapt: &mut adapt,
     };
     let answered = sending.send(&mut message).await?;
-    pass(exchange, answered, settings, upgrade)
+    pass(answered, settings, upgrade)
 }
 
 fn body_limits(exchange: &Exchange, found: &Found<'_, Entry>, settings: &Forward) -> BodyLimits {
@@ -115,18 +115,12 @@ fn body_limits(exchange: &Exchange, found: &Found<'_, Entry>, settings: &Forward
 }
 
 /// Passes an answer on.
-fn pass(
-    exchange: &Exchange,
-    answered: Answered,
-    settings: &Forward,
-    upgrade: Option<Upgrade>,
-) -> Result<Reply, Fault> {
+fn pass(answered: Answered, settings: &Forward, upgrade: Option<Upgrade>) -> Result<Reply, Fault> {
     let Answered { response, lease, attempt } = answered;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it otherwise.
         let Upgrade { client } = upgrade.ok_or(Fault::BadAnswer)?;
-        let (context, idle) = (&exchange.context, settings.stream_idle_timeout);
-        return Ok(tunnel::open(context, client, response, attempt, idle));
+        return Ok(tunnel::agreed(client, response, attempt, settings.stream_idle_timeout));
     }
     let (mut head, incoming) = response.into_parts();
     strip(&mut head.headers);

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Fault};
 use super::body::{Content, Passed};
 use super::files::FileBody;
+use super::tunnel::Tunnel;
 use crate::build_info;
 
 /// An answer on its way.
@@ -22,12 +23,14 @@ pub struct Reply {
     pub fault: Option<Fault>,
     /// True if the connection ends with it.
     pub closes: bool,
+    /// What opens once it was sent.
+    pub tunnel: Option<Box<Tunnel>>,
 }
 
 impl Reply {
     fn new<B>(response: Response<B>, content: impl FnOnce(B) -> Content) -> Self {
         let (head, body) = response.into_parts();
-        Self { head, content: content(body), fault: None, closes: false }
+        Self { head, content: content(body), fault: None, closes: false, tunnel: None }
     }
 
     /// An answer that is whole.
@@ -42,7 +45,8 @@ impl Reply {
 
     /// An answer of an upstream.
     pub fn passed(head: Parts, passed: Passed) -> Self {
-        Self { head, content: Content::Passed(passed), fault: None, closes: false }
+        let content = Content::Passed(passed);
+        Self { head, content, fault: None, closes: false, tunnel: None }
     }
 
     /// An answer without a body.

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Request};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::body::{BodyLimits, Fault, Origin, Outbound, Refusal};
+use super::body::{BodyLimits, Origin, Original, Outbound, Refusal};
 use super::client::{ConnectFault, Connections, Destination, Lease};
 use super::snapshot::PoolAtWork;
 use super::{answer, head};
@@ -21,9 +21,10 @@ pub struct Message {
     head: Request<()>,
     /// None once it is on its way.
     body: Option<Outbound>,
+    /// The client's body, if there is one.
+    original: Option<Original>,
     /// True if it may be sent again after it may have been seen.
     is_repeatable: bool,
-    fault: Fault,
 }
 
 /// An answer of an upstream.
@@ -36,23 +37,23 @@ pub struct Answered {
 impl Message {
     /// A request; `head` is as the upstream is to see it.
     pub fn new(head: Request<()>, body: Incoming, limits: BodyLimits, origin: Origin) -> Self {
-        let fault = Fault::default();
         let is_empty = body.is_end_stream();
         let is_repeatable = is_empty && is_idempotent(head.method());
-        let body =
-            if is_empty { Outbound::empty() } else { Outbound::new(body, limits, &fault, origin) };
-        Self { head, body: Some(body), is_repeatable, fault }
+        let original = (!is_empty).then(|| Original::new(body, limits, origin));
+        let body = original.as_ref().map_or_else(Outbound::empty, Original::outbound);
+        Self { head, body: Some(body), original, is_repeatable }
     }
 
-    /// What is sent now; kept where it may have to be sent again.
-    fn take(&mut self, may_repeat: bool) -> Option<Request<Outbound>> {
+    /// What is sent now; its head is kept where it may have to be sent again, and the body of what
+    /// is repeatable, which is empty.
+    fn take(&mut self, is_kept: bool) -> Option<Request<Outbound>> {
         let body = self.body.take()?;
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = self.head.method().clone();
         parts.uri = self.head.uri().clone();
         parts.version = self.head.version();
-        parts.headers = if self.is_repeatable && may_repeat {
-            self.body = Some(Outbound::empty());
+        parts.headers = if is_kept {
+            self.body = self.is_repeatable.then(Outbound::empty);
             self.head.headers().clone()
         } else {
             std::mem::take(self.head.headers_mut())
@@ -66,6 +67,26 @@ impl Message {
         *self.head.headers_mut() = parts.headers;
         self.body = Some(body);
     }
+
+    /// Takes back what an upstream did not look at, unless some of the body is gone.
+    fn recall(&mut self) {
+        let Some(original) = self.original.take() else {
+            self.body = Some(Outbound::empty());
+            return;
+        };
+        self.original = original.take_back();
+        self.body = self.original.as_ref().map(Original::outbound);
+    }
+}
+
+/// True if an upstream says that it did nothing with a request. Source: RFC 9113, section 8.7.
+fn is_unseen(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|it| it.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        // A GOAWAY is the end of those streams only that it does not cover.
+        let is_refused = cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        cause.is_remote() && (cause.is_go_away() || is_refused)
+    })
 }
 
 /// Safe to send again though the first one may have been acted on. Source: RFC 9110, section 9.2.2.
@@ -173,7 +194,10 @@ impl Sending<'_> {
                     return Tried::Failed(Outcome::ConnectFailed, answer::Fault::Unreachable);
                 }
             };
-            let Some(request) = message.take(may_repeat || lease.is_reused) else {
+            // Over HTTP/2 an upstream can say that it did not look at a request.
+            let is_kept = (may_repeat || lease.is_reused)
+                && (message.is_repeatable || lease.is_multiplexed());
+            let Some(request) = message.take(is_kept) else {
                 return Tried::Over(answer::Fault::BadAnswer);
             };
             let mut error = match lease.send(request).await {
@@ -183,11 +207,13 @@ impl Sending<'_> {
                 Ok(_ambiguous) => return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer),
                 Err(error) => error,
             };
-            if let Some(refusal) = message.fault.get() {
+            if let Some(refusal) = message.original.as_ref().and_then(Original::refusal) {
                 return Tried::Over(refused(refusal));
             }
-            if let Some(unsent) = error.take_message() {
-                message.put_back(unsent);
+            match error.take_message() {
+                Some(unsent) => message.put_back(unsent),
+                None if is_kept && is_unseen(&error.into_error()) => message.recall(),
+                None => {}
             }
             let is_stale = lease.is_reused && !is_fresh && message.body.is_some();
             if !is_stale {

@@ -1,5 +1,6 @@
 //! Connections that were upgraded to another protocol: bytes pass both ways until one side ends,
-//! nothing passes for too long, or the listener's drain is over.
+//! nothing passes for too long, or the listener's drain is over. How a WebSocket takes its leave
+//! before that is in `websocket.rs`.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -13,48 +14,96 @@ use http::{HeaderValue, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, split};
 use tokio::time::Instant;
 
+use super::body::Answer;
 use super::connection::{ConnectionContext, Order};
+use super::exchange::Exchange;
 use super::reply::Reply;
 use crate::observe::metrics::Raised;
 use crate::upstream::Try;
 
-/// Bytes that are on their way in a tunnel, each way.
-const BUFFER: usize = 8 * 1024;
+mod frames;
+mod websocket;
+
+/// A tunnel that both ends agreed on.
+pub struct Tunnel {
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+    attempt: Try,
+    kind: Kind,
+}
+
+/// What a tunnel carries.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// True if it is in frames, between which something can be said.
+    is_websocket: bool,
+    /// How long no byte may pass.
+    idle: Duration,
+}
 
 /// Passes on the answer that switches protocols; the tunnel opens once it was sent.
-pub fn open(
-    context: &Rc<ConnectionContext>,
+pub fn agreed(
     client: OnUpgrade,
-    response: Response<Incoming>,
+    mut response: Response<Incoming>,
     attempt: Try,
     idle: Duration,
 ) -> Reply {
+    let upstream = hyper::upgrade::on(&mut response);
     let mut reply = Reply::empty(StatusCode::SWITCHING_PROTOCOLS);
-    let protocol = response.headers().get(header::UPGRADE).cloned();
-    let (parts, body) = response.into_parts();
-    reply.head.headers = parts.headers.clone();
+    reply.head.headers = std::mem::take(response.headers_mut());
     reply.head.version = Version::HTTP_11;
-    super::proxy::strip(&mut reply.head.headers);
-    reply.head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    let headers = &mut reply.head.headers;
+    let protocol = headers.get(header::UPGRADE).cloned();
+    super::proxy::strip(headers);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    let is_websocket = protocol.as_ref().is_some_and(websocket::is_named);
     if let Some(protocol) = protocol {
-        reply.head.headers.insert(header::UPGRADE, protocol);
+        headers.insert(header::UPGRADE, protocol);
     }
-    let response = Response::from_parts(parts, body);
-    let context = Rc::clone(context);
-    // Not idle, whatever its requests do.
-    context.pulse.begin(Instant::now());
-    tokio::task::spawn_local(async move {
-        let _open = Raised::new(context.listening.tunnels.clone());
-        let _attempt = attempt;
-        let Ok(upstream) = hyper::upgrade::on(response).await else { return };
-        let Ok(client) = client.await else { return };
-        // How a tunnel ends is between its ends.
-        let _ = carry(&context, client, upstream, idle).await;
-    });
+    let kind = Kind { is_websocket, idle };
+    reply.tunnel = Some(Box::new(Tunnel { client, upstream, attempt, kind }));
     reply
+}
+
+impl Tunnel {
+    /// Opens it once its answer was sent; the account of its request is closed at its end.
+    pub fn open(self, mut exchange: Box<Exchange>) -> Answer {
+        exchange.became_tunnel();
+        tokio::task::spawn_local(async move {
+            let Self { client, upstream, attempt: _attempt, kind } = self;
+            let _open = Raised::new(exchange.context.listening.tunnels.clone());
+            let (Ok(upstream), Ok(client)) = (upstream.await, client.await) else { return };
+            let flow = Rc::new(Flow::default());
+            // How a tunnel ends is between its ends.
+            let _ = carry(&exchange.context, client, upstream, &flow, kind).await;
+            exchange.carried(flow.sent.get(), flow.received.get());
+        });
+        Answer::empty()
+    }
+}
+
+/// What passed in a tunnel, as its client sees it.
+struct Flow {
+    /// When something did last.
+    last: Cell<Instant>,
+    sent: Cell<u64>,
+    received: Cell<u64>,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self { last: Cell::new(Instant::now()), sent: Cell::new(0), received: Cell::new(0) }
+    }
+}
+
+impl Flow {
+    fn note(&self, count: &Cell<u64>, bytes: usize) {
+        self.last.set(Instant::now());
+        count.set(count.get() + bytes as u64);
+    }
 }
 
 /// Carries bytes both ways.
@@ -62,34 +111,47 @@ async fn carry(
     context: &ConnectionContext,
     client: Upgraded,
     upstream: Upgraded,
-    idle: Duration,
+    flow: &Rc<Flow>,
+    kind: Kind,
 ) -> io::Result<()> {
-    let last = Rc::new(Cell::new(Instant::now()));
-    let mut client = Noted { stream: TokioIo::new(client), last: Rc::clone(&last) };
-    let mut upstream = Noted { stream: TokioIo::new(upstream), last: Rc::clone(&last) };
+    let client = Noted { stream: TokioIo::new(client), flow: Rc::clone(flow) };
+    let (mut from_client, mut to_client) = split(client);
+    let (mut from_upstream, mut to_upstream) = split(TokioIo::new(upstream));
     let control = context.standing.control();
-    let cut = poll_fn(|task| match control.order(task.waker()) {
-        Order::Cut => Poll::Ready(()),
-        Order::Stay | Order::Rest | Order::End => Poll::Pending,
-    });
+    let told = |order: Order| {
+        poll_fn(move |task| match control.order(task.waker()) {
+            told if told >= order => Poll::Ready(()),
+            _less => Poll::Pending,
+        })
+    };
+    let up = async {
+        tokio::io::copy(&mut from_client, &mut to_upstream).await?;
+        to_upstream.shutdown().await
+    };
+    let down = async {
+        if kind.is_websocket {
+            websocket::carry(&mut from_upstream, &mut to_client, told(Order::Close)).await?;
+        } else {
+            tokio::io::copy(&mut from_upstream, &mut to_client).await?;
+        }
+        to_client.shutdown().await
+    };
     let silent = async {
-        while last.get() + idle > Instant::now() {
-            tokio::time::sleep_until(last.get() + idle).await;
+        while flow.last.get() + kind.idle > Instant::now() {
+            tokio::time::sleep_until(flow.last.get() + kind.idle).await;
         }
     };
     tokio::select! {
-        ended = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
-            ended.map(drop)
-        }
-        () = cut => Ok(()),
+        ended = async { tokio::try_join!(up, down) } => ended.map(drop),
+        () = told(Order::Cut) => Ok(()),
         () = silent => Ok(()),
     }
 }
 
-/// A stream that notes when bytes passed.
+/// A client's stream, of which is noted what passes.
 struct Noted<S> {
     stream: S,
-    last: Rc<Cell<Instant>>,
+    flow: Rc<Flow>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
@@ -98,8 +160,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.last.set(Instant::now());
+        self.flow.note(&self.flow.received, buffer.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }
@@ -110,7 +173,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        self.flow.note(&self.flow.sent, written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

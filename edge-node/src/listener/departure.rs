@@ -12,6 +12,8 @@ pub enum Stage {
     Open,
     /// Connections end as soon as they are idle.
     Ending,
+    /// Time is nearly up: what lasts takes its leave.
+    Closing,
     /// Time is up: connections end.
     Cut,
 }
@@ -50,6 +52,10 @@ impl Departure {
 
     pub(super) fn end_idle(&self) {
         self.stage.send_replace(Stage::Ending);
+    }
+
+    pub(super) fn close_lasting(&self) {
+        self.stage.send_replace(Stage::Closing);
     }
 
     pub(super) fn cut(&self) {

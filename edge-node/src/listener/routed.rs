@@ -115,6 +115,8 @@ where
                 match stage {
                     Ok(Stage::Open) => {}
                     Ok(Stage::Ending) => end_when_idle(connection.as_mut()),
+                    // Nothing lasts here but answers.
+                    Ok(Stage::Closing) => {}
                     Ok(Stage::Cut) | Err(_) => return Ok(()),
                 }
             }

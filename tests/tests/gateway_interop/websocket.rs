@@ -129,3 +129,23 @@ async fn a_handshake_that_the_upstream_refuses_is_an_answer_like_any_other() {
     };
     assert_eq!((response.status().as_u16(), response.body().as_deref()), (403, Some(&b"no"[..])));
 }
+
+#[tokio::test]
+async fn both_ends_part_in_good_order_when_the_gateway_stops() {
+    let drain = "[shutdown]\nunready-wait = '0s'\ndrain-timeout = '4s'\n";
+    let gateway = Gateway::start(&format!("{}{drain}", forwarding(serve().await, "")));
+    let mut socket = connect(&gateway).await;
+    within(socket.send(Message::text("hello"))).await.unwrap();
+    assert_eq!(next(&mut socket).await, Message::text("hello"));
+    let start = std::time::Instant::now();
+    let stopped = tokio::task::spawn_blocking(move || gateway.stop());
+    within(socket.send(Message::text("still there"))).await.unwrap();
+    assert_eq!(next(&mut socket).await, Message::text("still there"));
+    let away = CloseFrame { code: CloseCode::Away, reason: "".into() };
+    assert_eq!(next(&mut socket).await, Message::Close(Some(away)));
+    // The server was told by the client and closed the connection: it is reset by nobody.
+    assert!(within(socket.next()).await.is_none());
+    drop(socket);
+    assert!(within(stopped).await.unwrap().success());
+    assert!(start.elapsed() < std::time::Duration::from_secs(4), "{:?}", start.elapsed());
+}

@@ -6,32 +6,48 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::UpstreamAddress;
 use crate::gateway::gather;
+use crate::observe::metrics::Raised;
 
 /// A connection to an upstream.
-pub enum UpstreamStream {
-    /// TCP.
+pub struct UpstreamStream {
+    wire: Wire,
+    _place: Option<Place>,
+}
+
+/// What bytes go over.
+enum Wire {
     Tcp(TcpStream),
-    /// A Unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
-    /// TLS over one of them.
     Tls(Box<TlsStream<UpstreamStream>>),
+}
+
+/// A connection's place among those of its upstream; given back when it is closed, however that
+/// comes about and whatever it carries by then.
+pub struct Place {
+    // Dropped first, so that there are never more counted than permitted.
+    _open: Raised,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// TLS towards an upstream.
 #[derive(Clone)]
 pub struct Tls {
+    /// Whom it trusts, and what it shows.
     pub config: Arc<rustls::ClientConfig>,
+    /// The name that the upstream's certificate must have.
     pub name: ServerName<'static>,
     /// True where HTTP/2 must be agreed on.
     pub is_http2: bool,
@@ -46,7 +62,7 @@ pub async fn connect(address: &UpstreamAddress, tls: Option<&Tls>) -> io::Result
         UpstreamAddress::Socket(address) => tcp(*address).await?,
         UpstreamAddress::Name(name, port) => by_name(name, *port).await?,
         #[cfg(unix)]
-        UpstreamAddress::Unix(path) => UpstreamStream::Unix(UnixStream::connect(path).await?),
+        UpstreamAddress::Unix(path) => Wire::Unix(UnixStream::connect(path).await?).into(),
         #[cfg(not(unix))]
         UpstreamAddress::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
     };
@@ -57,13 +73,13 @@ pub async fn connect(address: &UpstreamAddress, tls: Option<&Tls>) -> io::Result
         let why = if *is_http2 { "upstream does not speak h2" } else { "upstream insists on h2" };
         return Err(io::Error::other(why));
     }
-    Ok(UpstreamStream::Tls(Box::new(stream)))
+    Ok(Wire::Tls(Box::new(stream)).into())
 }
 
 async fn tcp(address: SocketAddr) -> io::Result<UpstreamStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(UpstreamStream::Tcp(stream))
+    Ok(Wire::Tcp(stream).into())
 }
 
 /// Tries each address of a name in turn.
@@ -78,14 +94,34 @@ async fn by_name(name: &str, port: u16) -> io::Result<UpstreamStream> {
     Err(last)
 }
 
+impl From<Wire> for UpstreamStream {
+    fn from(wire: Wire) -> Self {
+        Self { wire, _place: None }
+    }
+}
+
+impl UpstreamStream {
+    /// The same, which holds `place` until it is closed.
+    pub fn at(self, place: Place) -> Self {
+        Self { _place: Some(place), ..self }
+    }
+}
+
+impl Place {
+    /// A place that `permit` allows, counted in `open`.
+    pub fn new(permit: Option<OwnedSemaphorePermit>, open: &Gauge) -> Self {
+        Self { _open: Raised::new(open.clone()), _permit: permit }
+    }
+}
+
 /// Calls the same function of whichever stream it is.
 macro_rules! whichever {
-    ($self:expr, $stream:ident => $call:expr) => {
-        match $self {
-            UpstreamStream::Tcp($stream) => $call,
+    ($wire:expr, $stream:ident => $call:expr) => {
+        match $wire {
+            Wire::Tcp($stream) => $call,
             #[cfg(unix)]
-            UpstreamStream::Unix($stream) => $call,
-            UpstreamStream::Tls($stream) => $call,
+            Wire::Unix($stream) => $call,
+            Wire::Tls($stream) => $call,
         }
     };
 }
@@ -96,7 +132,7 @@ impl AsyncRead for UpstreamStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        whichever!(&mut *self, stream => Pin::new(stream).poll_read(context, buffer))
+        whichever!(&mut self.wire, stream => Pin::new(stream).poll_read(context, buffer))
     }
 }
 
@@ -106,7 +142,7 @@ impl AsyncWrite for UpstreamStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        whichever!(&mut *self, stream => Pin::new(stream).poll_write(context, bytes))
+        whichever!(&mut self.wire, stream => Pin::new(stream).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -114,20 +150,20 @@ impl AsyncWrite for UpstreamStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        whichever!(&mut *self, stream => {
+        whichever!(&mut self.wire, stream => {
             gather::poll_write_vectored(Pin::new(stream), context, slices)
         })
     }
 
     fn is_write_vectored(&self) -> bool {
-        whichever!(self, stream => stream.is_write_vectored())
+        whichever!(&self.wire, stream => stream.is_write_vectored())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        whichever!(&mut *self, stream => Pin::new(stream).poll_flush(context))
+        whichever!(&mut self.wire, stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        whichever!(&mut *self, stream => Pin::new(stream).poll_shutdown(context))
+        whichever!(&mut self.wire, stream => Pin::new(stream).poll_shutdown(context))
     }
 }

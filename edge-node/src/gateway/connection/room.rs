@@ -43,6 +43,8 @@ pub enum Order {
     Rest,
     /// To end when it is idle.
     End,
+    /// To take its leave, if it is none that is idle at times.
+    Close,
     /// To end now.
     Cut,
 }
@@ -148,6 +150,7 @@ impl Order {
         match stage {
             Stage::Open => Self::Stay,
             Stage::Ending => Self::End,
+            Stage::Closing => Self::Close,
             Stage::Cut => Self::Cut,
         }
     }

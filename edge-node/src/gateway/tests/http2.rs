@@ -106,3 +106,88 @@ impl hyper::body::Body for Fed {
         self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
+
+/// A gateway to an upstream that ends the first stream with a frame, once it is sure that a head
+/// and this many bytes of a body came, and to [`echo`], whose turn is next.
+async fn refused(frame: &'static [u8], body: usize) -> Rig {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstreams = [listener.local_addr().unwrap(), echo().await];
+    tokio::spawn(async move { refuse(listener.accept().await.unwrap().0, frame, body).await });
+    let pool = pool(&upstreams, "protocol = 'http2'");
+    Rig::start(&format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}"))
+}
+
+async fn refuse(mut stream: TcpStream, frame: &[u8], body: usize) {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    stream.write_all(&SETTINGS).await.unwrap();
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    let (mut has_head, mut bytes) = (false, 0);
+    while !has_head || bytes < body {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        let mut payload = vec![0; length];
+        stream.read_exact(&mut payload).await.unwrap();
+        has_head |= head[3] == 1;
+        bytes += if head[3] == 0 { length } else { 0 };
+    }
+    stream.write_all(frame).await.unwrap();
+    // Open until the other end has seen it.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}
+
+/// RST_STREAM of the first stream: REFUSED_STREAM.
+const REFUSED: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+/// GOAWAY in peace, by which no stream was looked at.
+const GOING_AWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+/// RST_STREAM of the first stream: INTERNAL_ERROR.
+const BROKEN: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+
+/// What becomes of a POST to such an upstream, and the feed of its body.
+async fn post(
+    frame: &'static [u8],
+    early: Option<&'static str>,
+) -> (Rig, mpsc::Sender<Bytes>, Response<Incoming>) {
+    let rig = refused(frame, early.map_or(0, str::len)).await;
+    let mut client = client(rig.address).await;
+    let (feed, fed) = mpsc::channel(1);
+    if let Some(early) = early {
+        feed.send(Bytes::from(early)).await.unwrap();
+    }
+    let request = Request::post("http://a.example/once").header("x-kept", "1").body(Fed(fed));
+    let answer = within(client.send_request(request.unwrap())).await.unwrap();
+    (rig, feed, answer)
+}
+
+#[tokio::test]
+async fn a_request_that_was_refused_unseen_is_sent_again_with_its_body() {
+    for frame in [REFUSED, GOING_AWAY] {
+        let (rig, feed, answer) = post(frame, None).await;
+        assert_eq!(answer.status(), 200);
+        feed.send(Bytes::from("whole")).await.unwrap();
+        drop(feed);
+        let answer = within(answer.into_body().collect()).await.unwrap();
+        assert!(answer.trailers().unwrap()["said"].to_str().unwrap().contains("/once"));
+        assert_eq!(answer.to_bytes(), "whole");
+        rig.check_metric(r#"upstream_retries_total{pool="up",outcome="success"} 1"#);
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_body_is_gone_or_that_may_have_been_seen_is_not_sent_again() {
+    for (frame, early) in [(REFUSED, Some("some")), (BROKEN, None)] {
+        let (rig, _feed, answer) = post(frame, early).await;
+        assert_eq!(answer.status(), 502);
+        rig.check_metric(r#"upstream_retries_total{pool="up",outcome="success"} 0"#);
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_body_that_was_refused_unseen_is_sent_again_whatever_its_method() {
+    let rig = refused(REFUSED, 0).await;
+    let mut client = client::<Full<Bytes>>(rig.address).await;
+    let request = Request::post("http://a.example/once").body(Full::default()).unwrap();
+    assert_eq!(within(client.send_request(request)).await.unwrap().status(), 200);
+    rig.check_metric(r#"upstream_retries_total{pool="up",outcome="success"} 1"#);
+}

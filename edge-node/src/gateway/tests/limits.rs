@@ -148,3 +148,25 @@ async fn a_connection_that_gave_up_its_buffers_answers_the_next_request() {
         assert!(more.is_err(), "{more:?}");
     }
 }
+
+#[tokio::test]
+async fn a_worker_gives_up_an_idle_connection_that_another_one_needs() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let pool = pool(&[address], "connections-max = 1");
+    let rig = Rig::with_workers(2, &format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}"));
+    let mut idle: Option<TcpStream> = None;
+    // Of one worker and the other, in turn.
+    for _ in 0..4 {
+        let request = tokio::spawn(exchange(rig.address, GET));
+        if let Some(mut idle) = idle.take() {
+            assert_eq!(within(idle.read(&mut [0])).await.unwrap(), 0, "it is closed");
+        }
+        let (mut upstream, _) = within(listener.accept()).await.unwrap();
+        within(upstream.read(&mut [0; 4096])).await.unwrap();
+        upstream.write_all(OK.as_bytes()).await.unwrap();
+        assert!(within(request).await.unwrap().ends_with("yes"));
+        rig.check_metric(&format!("upstream_connections{{pool=\"up\",upstream=\"{address}\"}} 1"));
+        idle = Some(upstream);
+    }
+}

@@ -26,7 +26,7 @@ pub struct Rig {
     pub gateway: Gateway,
     pub metrics: Metrics,
     pub logs: Receiver<Value>,
-    _serving: Serving,
+    pub serving: Serving,
 }
 
 pub fn config(text: &str) -> Config {
@@ -35,8 +35,12 @@ pub fn config(text: &str) -> Config {
 
 /// A config with more keys for the listener.
 pub fn config_with(listener: &str, text: &str) -> Config {
+    config_of(1, listener, text)
+}
+
+fn config_of(workers: usize, listener: &str, text: &str) -> Config {
     let text = format!(
-        "workers = 1\n{text}\n[listeners.data]\naddress = '127.0.0.1'\nport = 0\n{listener}\n\
+        "workers = {workers}\n{text}\n[listeners.data]\naddress = '127.0.0.1'\nport = 0\n{listener}\n\
          [listeners.admin]\nport = 0\n"
     );
     let source = strict_toml::Source::new("test.toml", text);
@@ -53,17 +57,25 @@ impl Rig {
 
     /// A gateway with more keys for its listener.
     pub fn with_listener(listener: &str, text: &str) -> Self {
-        let config = config_with(listener, text);
+        Self::of(&config_with(listener, text))
+    }
+
+    /// A gateway with so many workers, which take connections in turn.
+    pub fn with_workers(workers: usize, text: &str) -> Self {
+        Self::of(&config_of(workers, "", text))
+    }
+
+    fn of(config: &Config) -> Self {
         let metrics = Metrics::new(Counter::default());
         let (line, logs) = heard();
-        let material = Material::read(&config, &Material::default()).unwrap();
-        let gateway = Gateway::start(&config, &material, metrics.http(), &line).unwrap();
+        let material = Material::read(config, &Material::default()).unwrap();
+        let gateway = Gateway::start(config, &material, metrics.http(), &line).unwrap();
         let data = &config.listeners.data[0];
         let bound = listener::bind(&data.name, &data.listener).unwrap();
         let address = bound.address();
         let answer = gateway.answer(&data.name).unwrap();
-        let _serving = bound.serve(answer, &metrics.http(), &Own::default(), &line);
-        Self { address, gateway, metrics, logs, _serving }
+        let serving = bound.serve(answer, &metrics.http(), &Own::default(), &line);
+        Self { address, gateway, metrics, logs, serving }
     }
 
     /// A gateway that forwards everything to `upstream`, with more keys for the route.
@@ -87,6 +99,13 @@ impl Rig {
     pub fn check_metric(&self, line: &str) {
         let text = self.metrics.expose(Exposition::Classic);
         assert!(text.lines().any(|candidate| candidate == line), "{line:?} is not in:\n{text}");
+    }
+
+    /// Waits until a metric has a value.
+    pub async fn metric(&self, line: &str) {
+        while !self.metrics.expose(Exposition::Classic).lines().any(|found| found == line) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     pub fn logged(&self, message: &str) -> Value {

@@ -1,0 +1,243 @@
+//! The connections of a worker to one upstream: those that are idle, those of HTTP/2 that many
+//! requests share, and who waits for one. How many there may be, and how long they are kept, is in
+//! `client.rs`; how one is opened in `connect.rs`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
+
+use super::connect::Place;
+use super::{ConnectFault, Connector, Destination, Kind, Lease, connect};
+use crate::gateway::body::Outbound;
+use crate::gateway::connection::OnThisThread;
+
+/// Requests at a time on an HTTP/2 connection before another one is opened.
+const STREAMS_WANTED: usize = 100;
+
+/// Bytes of the head of an upstream's answer at most, and of its body that wait for the client.
+const ANSWER_BUFFER_MAX: usize = 128 * 1024;
+
+/// Headers of an upstream's answer at most.
+const HEADERS_MAX: usize = 256;
+
+/// How long an HTTP/2 upstream may leave a ping unanswered, and how often it gets one.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Of the connections that come free while other workers wait too, every so many goes to them.
+const SHARED_EVERY: u32 = 8;
+
+/// The connections to one destination.
+pub struct Shelf {
+    /// What it belongs to, as long as the config has it.
+    pub connector: Weak<Connector>,
+    /// Where they lead.
+    pub destination: Arc<Destination>,
+    /// Unused ones, the last used last.
+    pub idle: RefCell<Vec<Idle>>,
+    /// Requests of this worker that wait for one.
+    pub waiters: RefCell<VecDeque<oneshot::Sender<Sender1>>>,
+    /// How many came free while somebody waited.
+    given: Cell<u32>,
+    /// Those of HTTP/2.
+    pub multiplexed: RefCell<Vec<Rc<Multiplexed>>>,
+    /// Held while an HTTP/2 connection is made, so that not every request makes its own.
+    making: Semaphore,
+}
+
+/// The way to send on a connection of HTTP/1.
+pub type Sender1 = http1::SendRequest<Outbound>;
+
+/// A connection of HTTP/1 that nobody uses.
+pub struct Idle {
+    /// The way to send on it.
+    pub sender: Sender1,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// A connection of HTTP/2.
+pub struct Multiplexed {
+    /// The way to send on it; a clone sends another request.
+    pub sender: http2::SendRequest<Outbound>,
+    /// Requests on it.
+    pub streams: Cell<usize>,
+    /// When the last one ended.
+    pub used: Cell<Instant>,
+}
+
+/// A stream of an HTTP/2 connection, counted while it lives.
+pub struct Stream(pub Rc<Multiplexed>);
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get() - 1);
+        self.0.used.set(Instant::now());
+    }
+}
+
+impl Shelf {
+    /// Those to `destination`, of which there are none yet.
+    pub fn new(connector: &Arc<Connector>, destination: &Arc<Destination>) -> Self {
+        Self {
+            connector: Arc::downgrade(connector),
+            destination: Arc::clone(destination),
+            idle: RefCell::default(),
+            waiters: RefCell::default(),
+            given: Cell::new(0),
+            multiplexed: RefCell::default(),
+            making: Semaphore::new(1),
+        }
+    }
+
+    /// An unused one that works, if there is one.
+    pub fn take_idle(&self) -> Option<Sender1> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(Idle { sender, .. }) = idle.pop() {
+            if sender.is_ready() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    /// Takes back a connection that is ready for the next request.
+    pub fn put(&self, mut sender: Sender1) {
+        let waiting = self.destination.waiting.load(Ordering::Relaxed);
+        if waiting > 0 {
+            let mut waiters = self.waiters.borrow_mut();
+            waiters.retain(|waiter| !waiter.is_closed());
+            let given = self.given.get().wrapping_add(1);
+            self.given.set(given);
+            if waiting > waiters.len() && (waiters.is_empty() || given.is_multiple_of(SHARED_EVERY))
+            {
+                // Closed, so that another worker may open one.
+                return;
+            }
+            while let Some(waiter) = waiters.pop_front() {
+                match waiter.send(sender) {
+                    Ok(()) => return,
+                    Err(back) => sender = back,
+                }
+            }
+        }
+        self.idle.borrow_mut().push(Idle { sender, since: Instant::now() });
+    }
+
+    /// Opens a connection of HTTP/1.
+    ///
+    /// # Errors
+    /// When nobody takes it.
+    pub async fn open_single(
+        &self,
+        connector: &Connector,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Sender1, ConnectFault> {
+        let io = self.connect(connector, Some(permit)).await?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(ANSWER_BUFFER_MAX)
+            .max_headers(HEADERS_MAX)
+            .handshake(io)
+            .await
+            .map_err(ConnectFault::Http)?;
+        tokio::task::spawn_local(async move {
+            // What went wrong is told to the request that it went wrong for.
+            let _ = connection.with_upgrades().await;
+        });
+        Ok(sender)
+    }
+
+    async fn connect(
+        &self,
+        connector: &Connector,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<TokioIo<connect::UpstreamStream>, ConnectFault> {
+        let Destination { upstream, tls, open, .. } = &*self.destination;
+        let connecting = connect::connect(upstream.address(), tls.as_ref());
+        match tokio::time::timeout(connector.connect_timeout, connecting).await {
+            Ok(Ok(stream)) => Ok(TokioIo::new(stream.at(Place::new(permit, open)))),
+            Ok(Err(error)) => Err(ConnectFault::Refused(error)),
+            Err(_elapsed) => Err(ConnectFault::TimedOut),
+        }
+    }
+
+    /// A stream of an HTTP/2 connection, of a new one where those there are busy.
+    ///
+    /// # Errors
+    /// When none can be had.
+    pub async fn stream(
+        self: Rc<Self>,
+        connector: &Connector,
+        is_fresh: bool,
+    ) -> Result<Lease, ConnectFault> {
+        if is_fresh {
+            self.multiplexed.borrow_mut().clear();
+        }
+        if let Some(found) = self.free_stream(false) {
+            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
+        }
+        let making = self.making.acquire().await;
+        if let Some(found) = self.free_stream(false) {
+            drop(making);
+            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
+        }
+        // Each worker may have one connection whatever the limit says: they cannot be shared.
+        let permit = Arc::clone(&self.destination.permits).try_acquire_owned().ok();
+        if permit.is_none()
+            && let Some(found) = self.free_stream(true)
+        {
+            drop(making);
+            return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
+        }
+        let made = self.open_multiplexed(connector, permit).await;
+        drop(making);
+        let stream = made?;
+        Ok(Lease { kind: Kind::Stream(stream), shelf: self, is_reused: false })
+    }
+
+    /// A stream of the connection with the fewest; of a busy one only where that is wanted.
+    fn free_stream(&self, is_busy_fine: bool) -> Option<Stream> {
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        multiplexed.retain(|one| !one.sender.is_closed());
+        let found = multiplexed.iter().min_by_key(|one| one.streams.get())?;
+        let is_fine = is_busy_fine || found.streams.get() < STREAMS_WANTED;
+        is_fine.then(|| Stream::of(found))
+    }
+
+    async fn open_multiplexed(
+        &self,
+        connector: &Connector,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Stream, ConnectFault> {
+        let io = self.connect(connector, permit).await?;
+        let (sender, connection) = http2::Builder::new(OnThisThread)
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_PATIENCE)
+            .handshake(io)
+            .await
+            .map_err(ConnectFault::Http)?;
+        tokio::task::spawn_local(async move {
+            let _ = connection.await;
+        });
+        let (streams, used) = (Cell::new(0), Cell::new(Instant::now()));
+        let made = Rc::new(Multiplexed { sender, streams, used });
+        self.multiplexed.borrow_mut().push(Rc::clone(&made));
+        Ok(Stream::of(&made))
+    }
+}
+
+impl Stream {
+    fn of(connection: &Rc<Multiplexed>) -> Self {
+        connection.streams.set(connection.streams.get() + 1);
+        Self(Rc::clone(connection))
+    }
+}
