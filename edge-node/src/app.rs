@@ -19,6 +19,7 @@ use crate::gateway::{Gateway, Material};
 use crate::host::{Ask, Herald, Stop, Watchdog};
 use crate::listener::routed::Routed;
 use crate::listener::{self, Answer, Bound, Cut, LAST_CALL, Serving};
+use crate::memory;
 use crate::observe::event_log::EventId;
 use crate::observe::logs::{Level, Logs};
 use crate::observe::metrics::Metrics;
@@ -157,6 +158,7 @@ impl App {
         let _probing = running.probe_for(watchdog);
         herald.advance(Event::Bound);
         logs.event(EventId::Serving, "app", "serving").emit();
+        memory::use_large_pages(true);
 
         let asked_by = running.until_stopped(&mut asks, &mut requests, herald).await;
         // Whoever still waits for a reload is told that none comes.

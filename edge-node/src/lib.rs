@@ -64,6 +64,7 @@ const BLOCKING_THREADS_MAX: usize = 4;
 
 /// Does what the command line asks for.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    memory::use_large_pages(false);
     match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Run { config } }) => host::run(&config, live),
         Ok(Cli { command: Command::Check { config, format } }) => report::check(&config, format),
