@@ -35,6 +35,9 @@ mod running;
 /// How long the admin listener may take to end its connections once all else is done.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
+/// How long the workers may take to hand over the last lines of the access log.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Requests to reload that may wait for their turn.
 const RELOADS_MAX: usize = 8;
 
@@ -197,7 +200,7 @@ async fn next_stop(asks: &mut mpsc::Receiver<Ask>) -> Option<Stop> {
 async fn drain(running: Running, logs: &Logs) {
     running.probe_admin_only();
     // The gateway's threads live until the end.
-    let Running { config, data, admin, retiring, parts: _parts, .. } = running;
+    let Running { config, data, admin, retiring, parts, .. } = running;
     let Shutdown { unready_wait, drain_timeout } = config.shutdown;
     // New connections are still taken, and left again with their first answer.
     data.iter().for_each(Serving::leave);
@@ -211,6 +214,8 @@ async fn drain(running: Running, logs: &Logs) {
     tokio::join!(drained, retired);
     // A scraper that reads too slowly is no reason to stop late.
     let _ = admin.drain(Duration::ZERO, ADMIN_DRAIN).await;
+    // The log is closed next; a worker that is stuck is no reason to stop late either.
+    let _ = tokio::time::timeout(FLUSH_PATIENCE, parts.gateway.flush()).await;
 }
 
 /// Drains a listener and says what came of it.

@@ -176,6 +176,11 @@ impl Gateway {
         self.snapshot.pools.get(pool)?.tls.clone()
     }
 
+    /// Waits until the access log has the lines of all requests that have ended.
+    pub async fn flush(&self) {
+        self.workers.flush().await;
+    }
+
     /// Refuses requests from now on, or takes them again.
     pub fn pause(&self, is_paused: bool) {
         self.is_paused.store(is_paused, Ordering::Relaxed);

@@ -192,6 +192,22 @@ fn it_serves_and_ends_clean_on_each_stop_signal() {
 }
 
 #[test]
+fn no_line_of_the_access_log_is_lost_at_the_end() {
+    let (_folder, config) = config(ANY_PORTS);
+    // What is lost is lost by a race.
+    for _ in 0..40 {
+        let service = Service::start(&config, &[]);
+        let data = service.address("data");
+        service.until("serving");
+        assert!(ask(data, "/").starts_with("HTTP/1.1 200 OK\r\n"));
+        service.signal(Signal::TERM);
+        let (_status, lines) = service.end();
+        let is_access = |line: &&Value| line["source"] == "access";
+        assert_eq!(lines.iter().filter(is_access).count(), 1, "{lines:?}");
+    }
+}
+
+#[test]
 fn a_hangup_reloads_what_has_no_terminal() {
     let (_folder, config) = config(ANY_PORTS);
     let mut session = Command::new("setsid");

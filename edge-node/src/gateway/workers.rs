@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::runtime::{Handle, LocalOptions, LocalRuntime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::access::AccessLog;
@@ -42,6 +42,8 @@ pub enum Job {
     Serve(Client),
     /// Give up an unused connection to a destination, because another worker needs it.
     Relinquish(u64),
+    /// Hand over the lines of the access log that wait, and say so.
+    Flush(oneshot::Sender<()>),
 }
 
 /// A client's connection on its way to a worker.
@@ -97,6 +99,18 @@ impl Workers {
     #[must_use]
     pub fn handles(&self) -> &[Handle] {
         &self.handles
+    }
+
+    /// Waits until the lines of all requests that have ended are on their way to the log.
+    pub async fn flush(&self) {
+        let asked = self.peers.iter().map(|peer| {
+            let (tell, told) = oneshot::channel();
+            peer.send(Job::Flush(tell)).map(|()| told)
+        });
+        // All are asked before the first is waited for.
+        for told in asked.collect::<Vec<_>>().into_iter().flatten() {
+            let _ = told.await;
+        }
     }
 
     /// Hands a client to the next in turn.
@@ -178,6 +192,10 @@ async fn work(
                 tokio::task::spawn_local(connection::serve(stream, guest, Rc::clone(&worker)));
             }
             Job::Relinquish(destination) => worker.upstreams.relinquish(destination),
+            Job::Flush(tell) => {
+                worker.access.flush();
+                let _ = tell.send(());
+            }
         }
     }
     worker.access.flush();
