@@ -46,7 +46,7 @@ impl Node {
         node
     }
 
-    /// The address that a listener is bound to, after a reload the new one.
+    /// The address that a listener is bound to; after a reload the new one, once the log tells of that.
     ///
     /// # Panics
     /// When it did not log one.
@@ -66,6 +66,11 @@ impl Node {
     /// The first log line with this message.
     pub fn logged(&self, message: &str) -> Option<Value> {
         self.lines().into_iter().find(|line| line["message"] == message)
+    }
+
+    /// How many log lines have this message.
+    pub fn times_logged(&self, message: &str) -> usize {
+        self.lines().iter().filter(|line| line["message"] == message).count()
     }
 
     fn lines(&self) -> Vec<Value> {

@@ -112,7 +112,8 @@ fn a_flood_of_connections_costs_no_more_than_those_that_are_let_in() {
     assert!(flood.len() + over.len() > LET_IN, "{}", flood.len());
     assert_eq!(counts.failed, 0, "{:?}", counts.reasons);
     assert!(during.descriptors < before.descriptors + LET_IN + 50, "{during:?}");
-    assert!(during.resident_kib < before.resident_kib + 16 * 1024, "{before:?}, then {during:?}");
+    // Buffers of those that were let in, in pages of 2 MiB.
+    assert!(during.resident_kib < before.resident_kib + 32 * 1024, "{before:?}, then {during:?}");
     drop((flood, over));
     assert_eq!(Client::new(gateway.data()).get("/").unwrap().status, 200);
 }

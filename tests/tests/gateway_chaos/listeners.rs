@@ -43,6 +43,16 @@ fn ask(client: &mut Client, stays: bool) {
     assert_eq!((answer.status, closes), (200, !stays));
 }
 
+/// Reloads for the `nth` time and waits until the log tells of it, and so of the addresses.
+#[track_caller]
+fn reload(gateway: &Gateway, admin: &mut Client, config: &str, nth: usize) {
+    let answer = gateway.reload(admin, config);
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    wait::until("the reload in the log", LIMIT, || {
+        (gateway.node().times_logged("config reloaded") == nth).then_some(())
+    });
+}
+
 /// Waits until nobody is taken in at an address.
 #[track_caller]
 fn wait_for_refusal(address: SocketAddr) {
@@ -68,8 +78,7 @@ fn listeners_come_and_go_while_connections_are_open_on_all_of_them() {
     wait::until("the requests upstream", LIMIT, || (slow.requests() == 4).then_some(()));
 
     let mut admin = Client::new(gateway.admin());
-    let answer = gateway.reload(&mut admin, &config(&up, &slow, &["stays", "comes-a", "comes-b"]));
-    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    reload(&gateway, &mut admin, &config(&up, &slow, &["stays", "comes-a", "comes-b"]), 1);
     // New ones answer at once.
     let mut new = ["comes-a", "comes-b"].map(|name| Client::new(address(name)));
     for client in new.iter_mut().chain([&mut data, &mut lasting]) {
@@ -90,8 +99,7 @@ fn listeners_come_and_go_while_connections_are_open_on_all_of_them() {
         assert_eq!((answer.status, connection), (200, closes.then_some("close")));
     }
     // One comes back under its name, at a port that it gets anew, and the others go on.
-    let answer = gateway.reload(&mut admin, &config(&up, &slow, &["stays", "goes-a", "comes-b"]));
-    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    reload(&gateway, &mut admin, &config(&up, &slow, &["stays", "goes-a", "comes-b"]), 2);
     let [first, mut second] = new;
     let mut back = Client::new(address("goes-a"));
     for client in [&mut back, &mut second, &mut data, &mut lasting] {
