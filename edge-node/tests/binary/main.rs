@@ -7,19 +7,22 @@
 )]
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use service::Service;
+
+mod service;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -42,93 +45,6 @@ fn config(text: &str) -> (TempDir, PathBuf) {
 fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = program().args(arguments).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
-
-/// A running service; killed when the test ends, however it ends.
-struct Service {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Service {
-    fn start(config: &Path, environment: &[(&str, &Path)]) -> Self {
-        Self::spawn(program(), config, environment)
-    }
-
-    fn spawn(mut program: Command, config: &Path, environment: &[(&str, &Path)]) -> Self {
-        let mut child = program
-            .arg("run")
-            .arg("--config")
-            .arg(config)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = mpsc::channel();
-        // Reading has no deadline of its own; a channel has one. The thread ends with the program.
-        thread::spawn(move || {
-            for line in stdout.lines() {
-                if sender.send(line.unwrap()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// The next log line; none when the log has ended. The test fails when nothing comes.
-    fn line(&self) -> Option<Value> {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => Some(serde_json::from_str(&line).unwrap()),
-            Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("nothing is logged, and the log goes on"),
-        }
-    }
-
-    /// The next log line with this message; the test fails when the log ends before.
-    fn until(&self, message: &str) -> Value {
-        loop {
-            let line = self.line().unwrap_or_else(|| panic!("{message:?} is not logged"));
-            if line["message"] == message {
-                return line;
-            }
-        }
-    }
-
-    /// The address of a listener, from its log line.
-    fn address(&self, listener: &str) -> SocketAddr {
-        loop {
-            let line = self.until("listening");
-            if line["listener"] == listener {
-                return line["address"].as_str().unwrap().parse().unwrap();
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Reads the log to its end and gives the exit status.
-    fn end(mut self) -> (ExitStatus, Vec<Value>) {
-        let lines = std::iter::from_fn(|| self.line()).collect();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, lines);
-            }
-            assert!(Instant::now() < deadline, "the log has ended, the program goes on");
-            thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn ask(address: SocketAddr, path: &str) -> String {
