@@ -29,7 +29,8 @@ use normal::normal;
 const MARKER: &str = "GET /marker HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n\r\n";
 /// Shows that the connection of a case is still good.
 const AGAIN: &str = "GET /again HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n\r\n";
-/// In the place of a request: one that was begun and not ended, or none at all. Which of them is a matter of time.
+/// In the place of a request: one that was begun and not ended, or none at all. Which of them, and when the upstream
+/// knows, is a matter of time: what is proved is that no whole one came.
 const UNFINISHED: &str = "…";
 
 /// What a client sends, what it gets, and what the upstream sees.
