@@ -17,8 +17,9 @@ mod copy;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Whether memory comes in pages of 2 MiB where the kernel has them. They make a busy service some
-/// percent faster; one that starts touches a few bytes of each, and would be twice as large.
+/// Whether memory comes in pages of 2 MiB where the kernel has them. They seem to make a busy
+/// service some percent faster; one that starts touches a few bytes of each and would be half as
+/// large again.
 #[cfg(target_os = "linux")]
 pub fn use_large_pages(are_used: bool) {
     // A kernel without them has nothing to refuse.
