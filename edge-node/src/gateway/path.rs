@@ -14,7 +14,7 @@ pub enum PathFault {
     /// It does not start with a slash.
     #[error("path does not start with a slash")]
     Relative,
-    /// It has more than [`PATH_BYTES_MAX`] bytes.
+    /// It has more than [`PATH_BYTES_MAX`] bytes, as it was sent or in its normal form.
     #[error("path is too long")]
     TooLong,
     /// It has a space, a control character, `?`, `#` or a byte beyond ASCII.
@@ -56,7 +56,13 @@ pub fn normalise(path: &str) -> Result<Cow<'_, str>, PathFault> {
     if path.len() > PATH_BYTES_MAX {
         return Err(PathFault::TooLong);
     }
-    if is_normal(path.as_bytes()) { Ok(Cow::Borrowed(path)) } else { rebuild(path).map(Cow::Owned) }
+    if is_normal(path.as_bytes()) {
+        return Ok(Cow::Borrowed(path));
+    }
+    match rebuild(path)? {
+        normal if normal.len() > PATH_BYTES_MAX => Err(PathFault::TooLong),
+        normal => Ok(Cow::Owned(normal)),
+    }
 }
 
 /// What a byte of a path is.

@@ -81,6 +81,8 @@ fn what_could_be_read_in_two_ways_is_refused() {
     check("/%2e%2e;/b", Err(PathFault::Parameters));
     check("/;/admin", Err(PathFault::Parameters));
     check(&format!("/{}", "a".repeat(PATH_BYTES_MAX)), Err(PathFault::TooLong));
+    // Three bytes each in the normal form, which is what upstreams get.
+    check(&format!("/{}", "\"".repeat(PATH_BYTES_MAX / 2)), Err(PathFault::TooLong));
 }
 
 /// Paths of what matters, in every order.
