@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use super::raw::{
-    Algorithm, Format, Linker, Readiness, Reload, Restart, Show, Text, Unit, WindowsAccount,
-    WindowsStart,
+    Algorithm, Compression, Format, Linker, Readiness, Reload, Restart, Show, Text, Unit,
+    WindowsAccount, WindowsStart,
 };
 
 /// A whole declaration.
@@ -260,6 +260,8 @@ pub struct Bundle {
     pub name: String,
     /// Its file format.
     pub format: Format,
+    /// How it is compressed, where it is an installer.
+    pub compression: Compression,
     /// Rendered texts in it.
     pub texts: Vec<Text>,
     /// Files of the workspace in it, those of the target included.
@@ -411,6 +413,14 @@ impl Format {
         match self {
             Self::Deb | Self::Rpm => true,
             Self::Zip | Self::TarGz | Self::Nsis | Self::Oci => false,
+        }
+    }
+
+    /// Whether its files are in one gzip member, into which streams that are compressed already can be joined.
+    pub const fn is_gzipped(self) -> bool {
+        match self {
+            Self::Zip | Self::Nsis => false,
+            Self::TarGz | Self::Deb | Self::Rpm | Self::Oci => true,
         }
     }
 

@@ -458,6 +458,8 @@ pub enum Linker {
 pub struct Bundle {
     /// Its file format.
     pub format: Spanned<Format>,
+    /// How an installer is compressed, for the format `nsis` alone: `lzma` where it is not given.
+    pub compression: Option<Spanned<Compression>>,
     /// Rendered texts that go into it. An installer always holds the configuration, and no other; a package holds
     /// everything that the service needs, and this key is not for it.
     #[serde(default)]
@@ -489,6 +491,19 @@ pub enum Format {
     /// A container image, an OCI archive that `podman`, `skopeo` and `docker` read.
     #[serde(rename = "oci")]
     Oci,
+}
+
+/// How an installer is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// The smallest, and the longest to make.
+    #[default]
+    Lzma,
+    /// A fifth larger for a program, in a sixth of the time.
+    Bzip2,
+    /// A third larger, and no faster to make than `bzip2`.
+    Zlib,
 }
 
 /// A rendered text that can go into a bundle.

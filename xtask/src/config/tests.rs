@@ -1,6 +1,7 @@
 //! Declarations in, diagnostics out; and the declaration of this very workspace.
 
 use super::*;
+use crate::config::raw::{Compression, Format};
 use std::collections::BTreeMap;
 
 /// The declaration that this workspace releases itself by.
@@ -342,6 +343,24 @@ fn an_icon_is_needed_for_an_installer_only() {
         .replacen(", \"windows-setup\"", "", 1)
         .replacen(" \"nsis-script\",", "", 1);
     read(&text).unwrap_or_else(|report| panic!("{report}"));
+}
+
+#[test]
+fn only_an_installer_is_compressed_in_a_way_of_choice() {
+    check(
+        "[bundles.linux-deb]\n",
+        "[bundles.linux-deb]\ncompression = \"zlib\"\n",
+        &["`compression` is for installers"],
+    );
+    let unknown = "unknown value `bzip` for `bundles.windows-setup.compression`";
+    check("compression = \"bzip2\"", "compression = \"bzip\"", &[unknown]);
+    let lzma = OURS.replacen("compression = \"bzip2\"\n", "", 1);
+    for (text, expected) in [(OURS, Compression::Bzip2), (&lzma, Compression::Lzma)] {
+        let config = read(text).unwrap_or_else(|report| panic!("{report}"));
+        let bundles = config.targets.iter().flat_map(|target| &target.bundles);
+        let setup = bundles.clone().find(|bundle| bundle.format == Format::Nsis).unwrap();
+        assert_eq!(setup.compression, expected);
+    }
 }
 
 #[test]

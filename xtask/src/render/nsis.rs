@@ -15,7 +15,7 @@ use super::engine::Language;
 use super::service_config::PortPlace;
 use super::{Group, Job, view};
 use crate::config::model::{
-    Bundle, Config, Format, Restart, Target, Text, WindowsAccount, WindowsStart,
+    Bundle, Compression, Config, Format, Restart, Target, Text, WindowsAccount, WindowsStart,
 };
 use crate::facts::Facts;
 use parameter::Parameter;
@@ -109,6 +109,8 @@ struct InstallerView {
     version_minor: u32,
     /// Base name of what is compiled.
     installer: String,
+    /// The compressor, as NSIS calls it.
+    compressor: Compression,
     /// Base names beside the script.
     program: String,
     configuration: String,
@@ -194,6 +196,7 @@ fn installer_view(
         version_major: registry_number(facts.version.major),
         version_minor: registry_number(facts.version.minor),
         installer: installer_name(config, facts, target),
+        compressor: installer_bundle(target).map(|bundle| bundle.compression).unwrap_or_default(),
         program: product.program(target.system),
         configuration: config.configuration.file_name.clone(),
         license: beside(&product.license_file),

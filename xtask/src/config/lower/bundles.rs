@@ -55,12 +55,19 @@ impl Rules<'_> {
         own_files: &[raw::File],
         names: &Names<'_>,
     ) -> Bundle {
-        let raw::Bundle { format, texts, files } = raw;
+        let raw::Bundle { format, compression, texts, files } = raw;
         if (*format.get(), system) == (Format::Nsis, System::Linux) {
             self.mistakes.push(
                 Diagnostic::error(format!("bundle `{name}` is an installer for Windows"))
                     .at(name.span(), "of a Linux target")
                     .related(format.span(), "its format"),
+            );
+        }
+        if let Some(compression) = compression.as_ref().filter(|_| *format.get() != Format::Nsis) {
+            self.mistakes.push(
+                Diagnostic::error("`compression` is for installers")
+                    .at(compression.span(), "not read here")
+                    .related(format.span(), "compressed in the one way its format has"),
             );
         }
         if format.get().is_package() {
@@ -87,7 +94,8 @@ impl Rules<'_> {
             .map(|file| self.bundled_file(file, *format.get(), &mut taken))
             .collect();
         let texts = texts.iter().map(|text| *text.get()).collect();
-        Bundle { name: name.get().clone(), format: *format.get(), texts, files }
+        let compression = compression.as_ref().map(|it| *it.get()).unwrap_or_default();
+        Bundle { name: name.get().clone(), format: *format.get(), compression, texts, files }
     }
 
     fn package(&mut self, system: System, name: &Spanned<String>, format: &Spanned<Format>) {

@@ -220,14 +220,14 @@ fn change_packages(packages: Packages, f: Change) -> Packages {
 }
 
 fn change_bundle(bundle: Bundle, f: Change) -> Bundle {
-    let Bundle { name, format, texts, files } = bundle;
+    let Bundle { name, format, compression, texts, files } = bundle;
     let file = |File { source, path, executable }| File {
         source: f("bundles.files.source", source),
         path: f("bundles.files.path", path),
         executable,
     };
     let files = files.into_iter().map(file).collect();
-    Bundle { name: f("bundles", name), format, texts, files }
+    Bundle { name: f("bundles", name), format, compression, texts, files }
 }
 
 fn each(field: &'static str, texts: Vec<String>, f: Change) -> Vec<String> {
