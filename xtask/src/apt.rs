@@ -90,7 +90,7 @@ mod tests {
         let control = format!(
             "Package: node\nVersion: 1.0-1\nArchitecture: {architecture}\nDescription: serves\n All day.\n"
         );
-        let entry = Entry { path: "DEBIAN/control", mode: 0o644, contents: control.as_bytes() };
+        let entry = Entry::new("DEBIAN/control", 0o644, control.as_bytes());
         archive::pack(Format::Deb, &[entry], 1_700_000_000).unwrap()
     }
 

@@ -7,6 +7,7 @@
 //! that an archive holds nothing that the manifest does not say.
 
 mod deb;
+mod gzip;
 mod oci;
 pub mod rpm;
 mod tar_gz;
@@ -22,13 +23,9 @@ use crate::config::model::Format;
 use std::collections::BTreeSet;
 
 pub use deb::description as deb_description;
+pub use gzip::{deflate, gzip};
 pub use tar_gz::pack as tar_gz;
-pub use ustar::gzip;
 pub use zip::pack as zip;
-
-/// Deflate level of both formats. Fixed, since another level gives other bytes; above 6 miniz_oxide takes twice the
-/// time for one percent.
-const DEFLATE_LEVEL: u32 = 6;
 
 /// Bytes that the members of an archive may have together.
 pub const CONTENTS_BYTES_MAX: u64 = 1 << 30;
@@ -45,6 +42,15 @@ pub struct Entry<'a> {
     pub mode: u32,
     /// Its bytes.
     pub contents: &'a [u8],
+    /// What [`deflate`] makes of them, where that is at hand. Formats that join streams spare the work; zip does not.
+    pub deflated: Option<&'a [u8]>,
+}
+
+impl<'a> Entry<'a> {
+    /// A file that is not compressed yet.
+    pub const fn new(path: &'a str, mode: u32, contents: &'a [u8]) -> Self {
+        Self { path, mode, contents, deflated: None }
+    }
 }
 
 /// A file read back.
@@ -172,7 +178,7 @@ pub fn members_within(format: Format, bytes: &[u8], max: u64) -> Result<Vec<Memb
 impl Member {
     /// The member as what would be packed.
     pub fn as_entry(&self) -> Entry<'_> {
-        Entry { path: &self.path, mode: self.mode, contents: &self.contents }
+        Entry::new(&self.path, self.mode, &self.contents)
     }
 }
 

@@ -250,8 +250,9 @@ impl Run<'_> {
                 installer::compile(&job, roots)
             }
             Action::Compress => release::compress(step, roots),
-            Action::Archive { format, members, epoch } => {
-                release::archive(step, *format, members, *epoch, roots)
+            Action::Deflate => release::deflate(step, roots),
+            Action::Archive { format, members, epoch, deflated } => {
+                release::archive(step, *format, members, *epoch, deflated.as_ref(), roots)
             }
             Action::SignRpm { unsigned, how } => {
                 gpg::sign_rpm(step, unsigned, how, gpg.as_ref(), roots)
@@ -260,7 +261,10 @@ impl Run<'_> {
             Action::SignIndex { index, repository, how } => {
                 gpg::sign_index(step, index, repository, how, gpg.as_ref(), roots)
             }
-            Action::Manifest(head) => release::manifest(step, head, &self.context.tools, roots),
+            Action::Manifest(head) => {
+                let Context { tools, jobs, .. } = self.context;
+                release::manifest(step, head, tools, *jobs, roots)
+            }
             Action::Checksum { algorithm } => release::checksums(step, *algorithm, roots),
             Action::Sign { trusted_comment } => {
                 release::sign(step, trusted_comment, keys.as_ref().ok_or(Cause::NoKey)?, roots)
@@ -285,6 +289,7 @@ fn is_remembered(action: &Action) -> bool {
         | Action::Codesign(_)
         | Action::Makensis { .. }
         | Action::Compress
+        | Action::Deflate
         | Action::Archive { .. }
         | Action::SignRpm { .. }
         | Action::IndexDebs

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod render;
 pub mod report;
 pub mod repro;
+pub mod side_by_side;
 pub mod signature;
 pub mod stage;
 #[cfg(test)]

@@ -148,6 +148,8 @@ pub enum Action {
     },
     /// Compress the only input by gzip.
     Compress,
+    /// Compress the only input to a stream that several archives hold.
+    Deflate,
     /// Pack an archive.
     Archive {
         /// Its format; never [`Format::Nsis`].
@@ -156,6 +158,8 @@ pub enum Action {
         members: Vec<Member>,
         /// Time of every member, seconds since 1970-01-01 UTC.
         epoch: u64,
+        /// The member that is compressed already, if one is.
+        deflated: Option<Deflated>,
     },
     /// Put an OpenPGP signature into an RPM package.
     SignRpm {
@@ -291,6 +295,15 @@ pub struct Member {
     pub path: String,
     /// Unix permission bits: 0o755 or 0o644.
     pub mode: u32,
+}
+
+/// A file that is compressed once for all archives that hold it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deflated {
+    /// The file.
+    pub source: Location,
+    /// Its deflate stream.
+    pub stream: Location,
 }
 
 /// What `release.json` says beside the artifacts.

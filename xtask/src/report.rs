@@ -111,6 +111,7 @@ fn line(step: &Step) -> String {
             format!("makensis {script} with {files} files{signed} -> {}", outputs())
         }
         Action::Compress => format!("gzip -> {}", outputs()),
+        Action::Deflate => format!("deflate -> {}", outputs()),
         Action::SignRpm { unsigned, .. } => format!("{unsigned} with gpg -> {}", outputs()),
         Action::IndexDebs => format!("{} packages -> {}", step.inputs.len(), outputs()),
         Action::SignIndex { index, .. } => format!("{index} with gpg -> {}", outputs()),

@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn archive(contents: &[u8], epoch: u64) -> Vec<u8> {
-        let entry = |path| Entry { path, mode: 0o644, contents };
+        let entry = |path| Entry::new(path, 0o644, contents);
         archive::pack(Format::TarGz, &[entry("x/a"), entry("x/b")], epoch)
             .expect("two small members fit")
     }

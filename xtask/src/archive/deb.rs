@@ -5,7 +5,8 @@
 //! installed below `/`. What follows from the members is no member: `md5sums`, the line `Installed-Size` in `control`,
 //! and the folders. `ar` is written here: three headers of sixty bytes, against a crate whose last release is of 2021.
 
-use super::{ArchiveError, Entry, Member, sorted, ustar};
+use super::gzip::Tape;
+use super::{ArchiveError, Entry, Member, gzip, sorted, ustar};
 use crate::checksum;
 use std::fmt::Write as _;
 
@@ -29,8 +30,8 @@ const VERSION: &[u8] = b"2.0\n";
 ///
 /// As [`super::pack`]; a package without `DEBIAN/control`, or with control files of other names than dpkg's.
 pub fn pack(entries: &[Entry<'_>], epoch: u64) -> Result<Vec<u8>, ArchiveError> {
-    let [control, data] = tars(entries, epoch)?;
-    Ok(assemble(&ustar::gzip(&control)?, &ustar::gzip(&data)?, epoch))
+    let (control, data) = tars(entries, epoch)?;
+    Ok(assemble(&gzip::gzip(&control)?, &data.gzip()?, epoch))
 }
 
 /// The `ar` archive around the two compressed tars.
@@ -46,13 +47,13 @@ pub(super) fn assemble(control: &[u8], data: &[u8], epoch: u64) -> Vec<u8> {
 }
 
 /// The control tar and the data tar.
-fn tars(entries: &[Entry<'_>], epoch: u64) -> Result<[Vec<u8>; 2], ArchiveError> {
+fn tars<'a>(entries: &[Entry<'a>], epoch: u64) -> Result<(Vec<u8>, Tape<'a>), ArchiveError> {
     let entries = sorted(entries)?;
     let (control, data): (Vec<_>, Vec<_>) =
         entries.into_iter().partition(|entry| entry.path.starts_with(CONTROL));
     let sums = sums(&data);
     let mut description = None;
-    let mut files = vec![Entry { path: SUMS, mode: 0o644, contents: sums.as_bytes() }];
+    let mut files = vec![Entry::new(SUMS, 0o644, sums.as_bytes())];
     for entry in control {
         let path = &entry.path[CONTROL.len()..];
         match path {
@@ -67,9 +68,9 @@ fn tars(entries: &[Entry<'_>], epoch: u64) -> Result<[Vec<u8>; 2], ArchiveError>
     }
     let description =
         description.ok_or_else(|| ArchiveError::malformed("it has no DEBIAN/control"))?;
-    files.push(Entry { path: DESCRIPTION, mode: 0o644, contents: description.as_bytes() });
+    files.push(Entry::new(DESCRIPTION, 0o644, description.as_bytes()));
     files.sort_by_key(|entry| entry.path);
-    Ok([ustar::tree(&files, "./", epoch)?, ustar::tree(&data, "./", epoch)?])
+    Ok((ustar::tree(&files, "./", epoch)?.bytes, ustar::tree(&data, "./", epoch)?))
 }
 
 /// Lines that `md5sum --check` reads, with paths relative to the root.
@@ -104,7 +105,7 @@ fn header(name: &str, size: usize, epoch: u64) -> Vec<u8> {
 /// That nothing but them is in it is shown by packing them again: headers and both tars must be the same.
 pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveError> {
     let [control, data] = parts(bytes)?;
-    let [control_tar, data_tar] = [ustar::gunzip(control, max)?, ustar::gunzip(data, max)?];
+    let [control_tar, data_tar] = [gzip::gunzip(control, max)?, gzip::gunzip(data, max)?];
     let ((control_files, _), (files, epoch)) =
         (ustar::read(&control_tar)?, ustar::read(&data_tar)?);
     let mut members = Vec::new();
@@ -122,7 +123,10 @@ pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveErro
     }
     members.sort_by(|a, b| a.path.cmp(&b.path));
     let entries: Vec<_> = members.iter().map(Member::as_entry).collect();
-    if tars(&entries, epoch)? != [control_tar, data_tar] || assemble(control, data, epoch) != bytes
+    let (control_again, data_again) = tars(&entries, epoch)?;
+    if control_again != control_tar
+        || data_again.bytes != data_tar
+        || assemble(control, data, epoch) != bytes
     {
         return Err(ArchiveError::malformed(
             "it has owners, times, sums or bytes that are never packed",
@@ -137,7 +141,7 @@ pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveErro
 /// Bytes that are no package of [`pack`]'s.
 pub fn description(package: &[u8]) -> Result<String, ArchiveError> {
     let [control, _] = parts(package)?;
-    let (files, _) = ustar::read(&ustar::gunzip(control, super::CONTENTS_BYTES_MAX)?)?;
+    let (files, _) = ustar::read(&gzip::gunzip(control, super::CONTENTS_BYTES_MAX)?)?;
     let is_it = |file: &Member| file.path.strip_prefix("./") == Some(DESCRIPTION);
     let file = files.into_iter().find(is_it);
     let file = file.ok_or_else(|| ArchiveError::malformed("it has no DEBIAN/control"))?;

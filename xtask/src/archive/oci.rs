@@ -4,7 +4,8 @@
 //! The member `config.json` is the image's configuration as [`crate::render`] wrote it, with an empty list of
 //! `diff_ids`; what lies below `rootfs/` is the layer. Digests, sizes, manifest and index follow from them.
 
-use super::{ArchiveError, Entry, Member, sorted, ustar};
+use super::gzip::Tape;
+use super::{ArchiveError, Entry, Member, gzip, sorted, ustar};
 use crate::checksum;
 use crate::config::model::Algorithm;
 use serde_json::{Value, json};
@@ -31,11 +32,11 @@ const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 /// As [`super::pack`]; an image without a configuration, or with files outside `rootfs/`.
 pub fn pack(entries: &[Entry<'_>], epoch: u64) -> Result<Vec<u8>, ArchiveError> {
     let (config, layer) = parts(entries, epoch)?;
-    assemble(config, &layer, &ustar::gzip(&layer)?, epoch)
+    assemble(config, &layer.bytes, &layer.gzip()?, epoch)
 }
 
 /// The configuration and the uncompressed layer.
-fn parts<'a>(entries: &[Entry<'a>], epoch: u64) -> Result<(&'a str, Vec<u8>), ArchiveError> {
+fn parts<'a>(entries: &[Entry<'a>], epoch: u64) -> Result<(&'a str, Tape<'a>), ArchiveError> {
     let (mut config, mut files) = (None, Vec::new());
     for entry in sorted(entries)? {
         match entry.path.strip_prefix(ROOT) {
@@ -80,11 +81,11 @@ fn assemble(
         [config.as_bytes(), manifest.as_bytes(), compressed].map(|bytes| (blob(bytes), bytes));
     let mut files: Vec<_> = blobs.iter().map(|(path, bytes)| file(path, bytes)).collect();
     files.extend([file(INDEX, index.as_bytes()), file(LAYOUT, LAYOUT_TEXT)]);
-    ustar::tree(&sorted(&files)?, "", epoch)
+    Ok(ustar::tree(&sorted(&files)?, "", epoch)?.bytes)
 }
 
 fn file<'a>(path: &'a str, contents: &'a [u8]) -> Entry<'a> {
-    Entry { path, mode: 0o644, contents }
+    Entry::new(path, 0o644, contents)
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -119,7 +120,7 @@ pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveErro
     let manifest = json_file(&files, &blob_path(&index["manifests"][0])?)?;
     let compressed = found(&files, &blob_path(&manifest["layers"][0])?)?;
     let config = found(&files, &blob_path(&manifest["config"])?)?;
-    let layer = ustar::gunzip(compressed, max)?;
+    let layer = gzip::gunzip(compressed, max)?;
     let config = str::from_utf8(config).map_err(ArchiveError::malformed)?;
     let config = config.replace(&format!("\"diff_ids\": [\"{}\"]", digest(&layer)), NO_LAYERS);
     let mut members =
@@ -130,7 +131,7 @@ pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveErro
     }));
     let entries: Vec<_> = members.iter().map(Member::as_entry).collect();
     let (config, again) = parts(&entries, epoch)?;
-    if again != layer || assemble(config, &layer, compressed, epoch)? != bytes {
+    if again.bytes != layer || assemble(config, &layer, compressed, epoch)? != bytes {
         return Err(ArchiveError::malformed(
             "it has owners, times, blobs or bytes that are never packed",
         ));

@@ -9,7 +9,7 @@ const EPOCH: u64 = 1_700_000_000;
 const FORMATS: [Format; 3] = [Format::Deb, Format::Rpm, Format::Oci];
 
 fn entry<'a>(path: &'a str, mode: u32, contents: &'a [u8]) -> Entry<'a> {
-    Entry { path, mode, contents }
+    Entry::new(path, mode, contents)
 }
 
 const CONTROL: &str = "Package: node\nVersion: 1.0~rc.1-1\nArchitecture: amd64\nMaintainer: A <a@b.example>\nDescription: serves\n All day.\n";
@@ -77,6 +77,25 @@ fn members_come_back_sorted_with_mode_and_contents() {
     }
 }
 
+#[test]
+fn a_program_that_is_compressed_already_is_joined_and_read_back_the_same() {
+    let program = b"\x7fELF program".repeat(1000);
+    let stream = deflate(&program).unwrap();
+    for format in FORMATS {
+        let mut entries = sample(format);
+        for entry in entries.iter_mut().filter(|entry| entry.path.ends_with("bin/node")) {
+            entry.contents = &program;
+        }
+        let plain = members(format, &pack(format, &entries, EPOCH).unwrap()).unwrap();
+        for entry in entries.iter_mut().filter(|entry| entry.path.ends_with("bin/node")) {
+            entry.deflated = Some(&stream);
+        }
+        let bytes = pack(format, &entries, EPOCH).unwrap();
+        assert!(bytes.windows(stream.len()).any(|window| window == stream), "{format:?}");
+        assert_eq!(members(format, &bytes).unwrap(), plain, "{format:?}");
+    }
+}
+
 /// Changes the first occurrence of a text in the bytes to another of the same length.
 fn exchanged(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
@@ -110,9 +129,8 @@ fn what_a_deb_says_of_its_files_must_be_true() {
     let parts = |control: &[(&str, &str)]| {
         let files: Vec<_> =
             control.iter().map(|(path, text)| entry(path, 0o644, text.as_bytes())).collect();
-        let tars =
-            [ustar::tree(&files, "./", EPOCH).unwrap(), ustar::tree(&[], "./", EPOCH).unwrap()];
-        let [control, data] = tars.map(|tar| ustar::gzip(&tar).unwrap());
+        let tars = [&files[..], &[]].map(|files| ustar::tree(files, "./", EPOCH).unwrap());
+        let [control, data] = tars.map(|tar| tar.gzip().unwrap());
         deb::assemble(&control, &data, EPOCH)
     };
     let whole = [("control", "Package: a\nInstalled-Size: 1\nVersion: 1\n"), ("md5sums", "")];

@@ -15,7 +15,8 @@ mod signature;
 
 pub use signature::{signature, signed_part, with_signature};
 
-use super::{ArchiveError, Entry, Member, folders, sorted, ustar};
+use super::gzip::{self, Tape};
+use super::{ArchiveError, Entry, Member, folders, sorted};
 use crate::checksum;
 use crate::config::model::Algorithm;
 use header::{Header, Tag, Value};
@@ -74,7 +75,8 @@ const GZIP: &str = "gzip";
 /// As [`super::pack`]; a package without `RPM/preamble`, or with scriptlets of other names than rpm's.
 pub fn pack(entries: &[Entry<'_>], epoch: u64) -> Result<Vec<u8>, ArchiveError> {
     let parts = Parts::of(entries, epoch)?;
-    Ok(parts.assemble(&ustar::gzip(&parts.cpio())?))
+    let cpio = parts.cpio();
+    Ok(parts.assemble(&cpio.bytes, &cpio.gzip()?))
 }
 
 /// A package before its payload is compressed.
@@ -92,6 +94,7 @@ struct File<'a> {
     /// Type and permission bits, stat(2).
     mode: u16,
     contents: &'a [u8],
+    deflated: Option<&'a [u8]>,
 }
 
 impl<'a> Parts<'a> {
@@ -115,12 +118,14 @@ impl<'a> Parts<'a> {
                         path: at.to_owned(),
                         mode: 0o040_755,
                         contents: &[],
+                        deflated: None,
                     }));
                     let mode = if entry.mode == 0o755 { 0o100_755 } else { 0o100_644 };
                     files.push(File {
                         path: entry.path.to_owned(),
                         mode,
                         contents: entry.contents,
+                        deflated: entry.deflated,
                     });
                 }
             }
@@ -131,32 +136,31 @@ impl<'a> Parts<'a> {
     }
 
     /// The files in the "new ASCII" format (cpio(5)), each named `./` and its path.
-    fn cpio(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
+    fn cpio(&self) -> Tape<'a> {
+        let mut tape =
+            Tape::with_capacity(self.files.iter().map(|file| file.contents.len() + 512).sum());
         for (index, file) in self.files.iter().enumerate() {
             let name = format!("./{}", file.path);
             let links = if file.is_folder() { 2 } else { 1 };
-            cpio_entry(
-                &mut bytes,
-                &name,
-                [inode(index), file.mode.into(), links, self.epoch],
-                file.contents,
-            );
+            let fields = [inode(index), file.mode.into(), links, self.epoch];
+            cpio_header(&mut tape, &name, fields, file.contents.len());
+            tape.append(file.contents, file.deflated);
+            tape.pad(4);
         }
-        cpio_entry(&mut bytes, "TRAILER!!!", [0, 0, 1, 0], &[]);
-        bytes
+        cpio_header(&mut tape, "TRAILER!!!", [0, 0, 1, 0], 0);
+        tape
     }
 
     /// The package around its compressed payload.
-    fn assemble(&self, payload: &[u8]) -> Vec<u8> {
-        let header = self.header(payload).to_bytes();
+    fn assemble(&self, cpio: &[u8], payload: &[u8]) -> Vec<u8> {
+        let header = self.header(cpio, payload).to_bytes();
         let length = |bytes: usize| Value::Numbers(vec![u32::try_from(bytes).unwrap_or(u32::MAX)]);
         let signatures = Header::new(
             SIGNATURES,
             vec![
                 (273, Value::Text(digest(&header))),
                 (1000, length(header.len() + payload.len())),
-                (1007, length(self.cpio().len())),
+                (1007, length(cpio.len())),
             ],
         );
         signature::join(&self.lead(), &signatures, &header, payload)
@@ -175,7 +179,7 @@ impl<'a> Parts<'a> {
         bytes
     }
 
-    fn header(&self, payload: &[u8]) -> Header {
+    fn header(&self, cpio: &[u8], payload: &[u8]) -> Header {
         let mut tags = self.description();
         tags.extend(self.dependencies());
         tags.extend(self.file_tags());
@@ -188,10 +192,10 @@ impl<'a> Parts<'a> {
         tags.extend([
             (1124, Value::Text("cpio".to_owned())),
             (1125, Value::Text(GZIP.to_owned())),
-            (1126, Value::Text(super::DEFLATE_LEVEL.to_string())),
+            (1126, Value::Text(gzip::DEFLATE_LEVEL.to_string())),
             (5092, Value::Texts(vec![digest(payload)])),
             (5093, Value::Numbers(vec![SHA256])),
-            (5097, Value::Texts(vec![digest(&self.cpio())])),
+            (5097, Value::Texts(vec![digest(cpio)])),
         ]);
         Header::new(63, tags)
     }
@@ -324,16 +328,14 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// Inode, mode, links and time come from `[ino, mode, nlink, mtime]`; owner and devices are 0.
-fn cpio_entry(bytes: &mut Vec<u8>, name: &str, fields: [u32; 4], contents: &[u8]) {
+fn cpio_header(tape: &mut Tape<'_>, name: &str, fields: [u32; 4], size: usize) {
     let [ino, mode, links, time] = fields;
-    let (size, length) = (number(contents.len()), number(name.len() + 1));
+    let (size, length) = (number(size), number(name.len() + 1));
     let fields = [ino, mode, 0, 0, links, time, size, 0, 0, 0, 0, length, 0];
-    bytes.extend_from_slice(b"070701");
-    fields.iter().for_each(|field| bytes.extend(format!("{field:08x}").bytes()));
-    bytes.extend(name.bytes().chain([0]));
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes.extend_from_slice(contents);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    tape.bytes.extend_from_slice(b"070701");
+    fields.iter().for_each(|field| tape.bytes.extend(format!("{field:08x}").bytes()));
+    tape.bytes.extend(name.bytes().chain([0]));
+    tape.pad(4);
 }
 
 /// Reads the members, sorted.
@@ -343,7 +345,7 @@ fn cpio_entry(bytes: &mut Vec<u8>, name: &str, fields: [u32; 4], contents: &[u8]
 pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveError> {
     let Sections { header, payload, .. } = Sections::of(bytes)?;
     let (header, _) = Header::parse(header)?;
-    let cpio = ustar::gunzip(payload, max)?;
+    let cpio = gzip::gunzip(payload, max)?;
     let text = |name: &str, mode, text: String| Member {
         path: format!("{CONTROL}{name}"),
         mode,
@@ -358,12 +360,12 @@ pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveErro
     let entries: Vec<_> = members.iter().map(Member::as_entry).collect();
     let epoch = header.number(1006).ok_or_else(|| ArchiveError::malformed("it has no time"))?;
     let parts = Parts::of(&entries, epoch.into())?;
-    let unsigned = parts.assemble(payload);
+    let unsigned = parts.assemble(&cpio, payload);
     let again = match signature(bytes)? {
         Some(signature) => with_signature(&unsigned, &signature)?,
         None => unsigned,
     };
-    if parts.cpio() != cpio || again != bytes {
+    if parts.cpio().bytes != cpio || again != bytes {
         return Err(ArchiveError::malformed(
             "it has owners, times, tags or bytes that are never packed",
         ));

@@ -3,14 +3,13 @@
 use super::*;
 use crate::stock_tools;
 use proptest::prelude::*;
-use std::io::Write as _;
 
 /// The formats whose members are whatever is packed.
 const FORMATS: [Format; 2] = [Format::Zip, Format::TarGz];
 const EPOCH: u64 = 1_700_000_000;
 
 fn entry<'a>(path: &'a str, mode: u32, contents: &'a [u8]) -> Entry<'a> {
-    Entry { path, mode, contents }
+    Entry::new(path, mode, contents)
 }
 
 fn sample() -> Vec<Entry<'static>> {
@@ -133,11 +132,7 @@ fn what_would_extract_elsewhere_is_not_packed() {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut writer = flate2::GzBuilder::new()
-        .operating_system(255)
-        .write(Vec::new(), flate2::Compression::new(DEFLATE_LEVEL));
-    writer.write_all(bytes).unwrap();
-    writer.finish().unwrap()
+    super::gzip(bytes).unwrap()
 }
 
 #[track_caller]

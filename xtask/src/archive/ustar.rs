@@ -1,80 +1,83 @@
-//! The uncompressed tar format: POSIX ustar headers (pax(1), "ustar Interchange Format") without extensions, and the gzip
-//! member (RFC 1952) around it, without a name or a time.
+//! The uncompressed tar format: POSIX ustar headers (pax(1), "ustar Interchange Format") without extensions.
 //!
 //! Whatever is a tar here is written and read by this file; which files and folders go into it, its callers say.
 
-use super::{ArchiveError, DEFLATE_LEVEL, Entry, Member, folders};
-use flate2::{Compression, GzBuilder, bufread::GzDecoder, write::GzEncoder};
+use super::gzip::Tape;
+use super::{ArchiveError, Entry, Member, folders};
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Read;
 use tar::{EntryType, Header};
 
-/// The gzip header's operating system: "unknown", the same wherever it is packed.
-const GZIP_UNKNOWN_SYSTEM: u8 = 255;
 /// Size of a tar record.
 const BLOCK_BYTES: usize = 512;
 /// Room for a path in a ustar header, and for the folders before it.
 const NAME_BYTES_MAX: usize = 100;
 const PREFIX_BYTES_MAX: usize = 155;
-/// Headers and padding that the largest archive may have beside its contents.
-const OVERHEAD_BYTES_MAX: u64 = 64 << 20;
 /// Permission bits of every folder.
 pub(super) const FOLDER_MODE: u32 = 0o755;
 
 /// Writes files alone, in the order given, under their paths.
-pub(super) fn files(entries: &[Entry<'_>], epoch: u64) -> Result<Vec<u8>, ArchiveError> {
-    let mut bytes = Vec::with_capacity(
-        entries.iter().map(|entry| entry.contents.len() + 2 * BLOCK_BYTES).sum(),
-    );
+pub(super) fn files<'a>(entries: &[Entry<'a>], epoch: u64) -> Result<Tape<'a>, ArchiveError> {
+    let mut tape = Tape::with_capacity(capacity(entries));
     for entry in entries {
-        append(&mut bytes, entry, epoch)?;
+        append(&mut tape, entry.path, entry, epoch)?;
     }
-    end(&mut bytes);
-    Ok(bytes)
+    end(&mut tape);
+    Ok(tape)
+}
+
+/// What the files take, with a header and padding each.
+fn capacity(entries: &[Entry<'_>]) -> usize {
+    entries.iter().map(|entry| entry.contents.len() + 2 * BLOCK_BYTES).sum()
 }
 
 /// Writes files sorted by path, each folder before what lies in it, the root first: what dpkg and a container's layer
 /// expect, who make no folder that they were not told of. Paths begin with `prefix`, which is `./` or nothing.
-pub(super) fn tree(
-    entries: &[Entry<'_>],
+pub(super) fn tree<'a>(
+    entries: &[Entry<'a>],
     prefix: &str,
     epoch: u64,
-) -> Result<Vec<u8>, ArchiveError> {
-    let (mut bytes, mut made) = (Vec::new(), BTreeSet::new());
+) -> Result<Tape<'a>, ArchiveError> {
+    let (mut tape, mut made) = (Tape::with_capacity(capacity(entries)), BTreeSet::new());
     if !prefix.is_empty() {
-        append_folder(&mut bytes, prefix, epoch)?;
+        append_folder(&mut tape, prefix, epoch)?;
     }
     for entry in entries {
         for folder in folders(entry.path).filter(|folder| made.insert((*folder).to_owned())) {
-            append_folder(&mut bytes, &format!("{prefix}{folder}/"), epoch)?;
+            append_folder(&mut tape, &format!("{prefix}{folder}/"), epoch)?;
         }
-        append(&mut bytes, &Entry { path: &format!("{prefix}{}", entry.path), ..*entry }, epoch)?;
+        append(&mut tape, &format!("{prefix}{}", entry.path), entry, epoch)?;
     }
-    end(&mut bytes);
-    Ok(bytes)
+    end(&mut tape);
+    Ok(tape)
 }
 
-fn append(bytes: &mut Vec<u8>, entry: &Entry<'_>, epoch: u64) -> Result<(), ArchiveError> {
-    let mut header = header(entry.path, EntryType::Regular, entry.mode, epoch)?;
+fn append<'a>(
+    tape: &mut Tape<'a>,
+    path: &str,
+    entry: &Entry<'a>,
+    epoch: u64,
+) -> Result<(), ArchiveError> {
+    let mut header = header(path, EntryType::Regular, entry.mode, epoch)?;
     header.set_size(entry.contents.len() as u64);
     header.set_cksum();
-    bytes.extend_from_slice(header.as_bytes());
-    bytes.extend_from_slice(entry.contents);
-    bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
+    tape.bytes.extend_from_slice(header.as_bytes());
+    tape.append(entry.contents, entry.deflated);
+    tape.pad(BLOCK_BYTES);
     Ok(())
 }
 
-fn append_folder(bytes: &mut Vec<u8>, path: &str, epoch: u64) -> Result<(), ArchiveError> {
+fn append_folder(tape: &mut Tape<'_>, path: &str, epoch: u64) -> Result<(), ArchiveError> {
     let mut header = header(path, EntryType::Directory, FOLDER_MODE, epoch)?;
     header.set_size(0);
     header.set_cksum();
-    bytes.extend_from_slice(header.as_bytes());
+    tape.bytes.extend_from_slice(header.as_bytes());
     Ok(())
 }
 
 /// Two empty blocks.
-fn end(bytes: &mut Vec<u8>) {
-    bytes.resize(bytes.len() + 2 * BLOCK_BYTES, 0);
+fn end(tape: &mut Tape<'_>) {
+    tape.bytes.resize(tape.bytes.len() + 2 * BLOCK_BYTES, 0);
 }
 
 /// The header is ustar's, which has no room for access times, and no extension follows it.
@@ -148,42 +151,4 @@ fn kind(kind: EntryType) -> Kind {
     } else {
         Kind::Other("something else")
     }
-}
-
-/// Compresses bytes into one gzip member.
-///
-/// # Errors
-///
-/// None in practice: it writes to memory.
-pub fn gzip(bytes: &[u8]) -> Result<Vec<u8>, ArchiveError> {
-    let mut gzip = encoder();
-    gzip.write_all(bytes).map_err(ArchiveError::malformed)?;
-    gzip.finish().map_err(ArchiveError::malformed)
-}
-
-fn encoder() -> GzEncoder<Vec<u8>> {
-    GzBuilder::new()
-        .mtime(0)
-        .operating_system(GZIP_UNKNOWN_SYSTEM)
-        .write(Vec::new(), Compression::new(DEFLATE_LEVEL))
-}
-
-/// Decompresses exactly one gzip member with the header that [`gzip`] writes, for contents of at most `contents_max`.
-pub(super) fn gunzip(bytes: &[u8], contents_max: u64) -> Result<Vec<u8>, ArchiveError> {
-    let max = contents_max.saturating_add(OVERHEAD_BYTES_MAX);
-    let mut decoder = GzDecoder::new(bytes);
-    let mut tar_bytes = Vec::new();
-    (&mut decoder).take(max + 1).read_to_end(&mut tar_bytes).map_err(ArchiveError::malformed)?;
-    if tar_bytes.len() as u64 > max {
-        return Err(ArchiveError::Size { max: contents_max });
-    }
-    let expected = encoder().finish().map_err(ArchiveError::malformed)?;
-    // A gzip header without optional fields has 10 bytes, RFC 1952 section 2.3.
-    if bytes.get(..10) != expected.get(..10) {
-        return Err(ArchiveError::malformed("its gzip header has a name, a time or a system"));
-    }
-    if !decoder.into_inner().is_empty() {
-        return Err(ArchiveError::malformed("bytes follow its end"));
-    }
-    Ok(tar_bytes)
 }

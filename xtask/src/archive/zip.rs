@@ -1,6 +1,7 @@
 //! The zip format (PKWARE APPNOTE 6.3.10): deflated members with Unix modes, UTF-8 names, no extra fields, no comments.
 
-use super::{ArchiveError, DEFLATE_LEVEL, Entry, Member, sorted};
+use super::gzip::DEFLATE_LEVEL;
+use super::{ArchiveError, Entry, Member, sorted};
 use jiff::{Timestamp, tz::TimeZone};
 use std::io::{Cursor, Read, Write};
 use zip::{

@@ -7,7 +7,8 @@ use crate::archive::{self, Entry};
 use crate::checksum;
 use crate::config::model::{Algorithm, Format};
 use crate::manifest::{Commit, Manifest, ManifestArtifact, ManifestFile, SCHEMA_VERSION, SignedBy};
-use crate::plan::{Contents, Location, ManifestHead, Member, Plan, Roots, Step};
+use crate::plan::{Contents, Deflated, Location, ManifestHead, Member, Plan, Roots, Step};
+use crate::side_by_side;
 use crate::signature::{self, TrustedComment};
 use crate::verify::{self, Options};
 use jiff::Timestamp;
@@ -21,17 +22,32 @@ pub(super) fn archive(
     format: Format,
     members: &[Member],
     epoch: u64,
+    deflated: Option<&Deflated>,
     roots: &Roots,
 ) -> Result<(), Cause> {
-    let contents: Vec<_> = members
-        .iter()
-        .map(|member| files::read(&member.source.resolve(roots)))
-        .collect::<Result<_, _>>()?;
-    let entry = |(member, contents): (&'_ Member, _)| (member.path.clone(), member.mode, contents);
-    let owned: Vec<(String, u32, Vec<u8>)> = members.iter().zip(contents).map(entry).collect();
-    let entries: Vec<_> =
-        owned.iter().map(|(path, mode, contents)| Entry { path, mode: *mode, contents }).collect();
+    let read = |location: &Location| files::read(&location.resolve(roots));
+    let contents: Vec<_> =
+        members.iter().map(|member| read(&member.source)).collect::<Result<_, _>>()?;
+    let stream = deflated.map(|it| read(&it.stream)).transpose()?;
+    let deflated = |member: &Member| {
+        let is_deflated = deflated.is_some_and(|it| it.source == member.source);
+        stream.as_deref().filter(|_| is_deflated)
+    };
+    let entries: Vec<_> = std::iter::zip(members, &contents)
+        .map(|(member, contents)| Entry {
+            deflated: deflated(member),
+            ..Entry::new(&member.path, member.mode, contents)
+        })
+        .collect();
     write(step, &archive::pack(format, &entries, epoch)?, roots)
+}
+
+pub(super) fn deflate(step: &Step, roots: &Roots) -> Result<(), Cause> {
+    for input in &step.inputs {
+        let bytes = files::read(&input.resolve(roots))?;
+        write(step, &archive::deflate(&bytes)?, roots)?;
+    }
+    Ok(())
 }
 
 pub(super) fn compress(step: &Step, roots: &Roots) -> Result<(), Cause> {
@@ -46,13 +62,12 @@ pub(super) fn manifest(
     step: &Step,
     head: &ManifestHead,
     tools: &BTreeMap<String, String>,
+    workers: usize,
     roots: &Roots,
 ) -> Result<(), Cause> {
-    let artifacts = head
-        .contents
-        .iter()
-        .map(|contents| artifact(contents, head, roots))
-        .collect::<Result<_, _>>()?;
+    let digested = digested(step, head, workers, roots)?;
+    let artifacts =
+        head.contents.iter().map(|contents| artifact(contents, head, &digested)).collect();
     let manifest = Manifest {
         schema_version: SCHEMA_VERSION,
         product: head.product.clone(),
@@ -76,48 +91,55 @@ pub(super) fn manifest(
     write(step, text.as_bytes(), roots)
 }
 
+/// What the manifest says of a file, whatever its name there.
+struct Digested {
+    size: u64,
+    digests: BTreeMap<Algorithm, String>,
+}
+
+/// Every file that the manifest speaks of, each read once, some side by side.
+fn digested<'a>(
+    step: &'a Step,
+    head: &ManifestHead,
+    workers: usize,
+    roots: &Roots,
+) -> Result<BTreeMap<&'a Location, Digested>, Cause> {
+    let digest = |input: &Location| -> Result<Digested, Cause> {
+        let bytes = files::read(&input.resolve(roots))?;
+        let digests = checksum::digests(&head.algorithms, &bytes);
+        Ok(Digested { size: bytes.len() as u64, digests })
+    };
+    let digested = side_by_side::map(&step.inputs, workers, digest);
+    std::iter::zip(&step.inputs, digested).map(|(input, made)| Ok((input, made?))).collect()
+}
+
 fn artifact(
     contents: &Contents,
     head: &ManifestHead,
-    roots: &Roots,
-) -> Result<ManifestArtifact, Cause> {
-    let algorithms = &head.algorithms;
-    let bytes = files::read(&contents.file.resolve(roots))?;
-    let file = |member: &Member| -> Result<ManifestFile, Cause> {
-        let bytes = files::read(&member.source.resolve(roots))?;
-        Ok(ManifestFile {
-            path: member.path.clone(),
-            mode: ManifestFile::mode_text(member.mode),
-            size: bytes.len() as u64,
-            digests: checksum::digests(algorithms, &bytes),
-            unsigned_digests: unsigned_digests(&member.source, head, roots)?,
-        })
+    digested: &BTreeMap<&Location, Digested>,
+) -> ManifestArtifact {
+    let of = |file: &Location| &digested[file];
+    let unsigned_digests = |file: &Location| {
+        let code_signed = head.code_signed.iter().find(|it| it.signed == *file);
+        code_signed.map(|it| of(&it.unsigned).digests.clone()).unwrap_or_default()
     };
-    let mut members = contents.members.iter().map(file).collect::<Result<Vec<_>, _>>()?;
+    let file = |member: &Member| ManifestFile {
+        path: member.path.clone(),
+        mode: ManifestFile::mode_text(member.mode),
+        size: of(&member.source).size,
+        digests: of(&member.source).digests.clone(),
+        unsigned_digests: unsigned_digests(&member.source),
+    };
+    let mut members: Vec<_> = contents.members.iter().map(file).collect();
     members.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-    Ok(ManifestArtifact {
+    ManifestArtifact {
         name: contents.artifact.name.clone(),
         kind: contents.artifact.kind,
         target: contents.artifact.target.clone(),
-        size: bytes.len() as u64,
-        digests: checksum::digests(algorithms, &bytes),
-        unsigned_digests: unsigned_digests(&contents.file, head, roots)?,
+        size: of(&contents.file).size,
+        digests: of(&contents.file).digests.clone(),
+        unsigned_digests: unsigned_digests(&contents.file),
         files: members,
-    })
-}
-
-/// The digests of a file before it was code-signed; none where it was not.
-fn unsigned_digests(
-    file: &Location,
-    head: &ManifestHead,
-    roots: &Roots,
-) -> Result<BTreeMap<Algorithm, String>, Cause> {
-    match head.code_signed.iter().find(|it| it.signed == *file) {
-        Some(it) => {
-            let bytes = files::read(&it.unsigned.resolve(roots))?;
-            Ok(checksum::digests(&head.algorithms, &bytes))
-        }
-        None => Ok(BTreeMap::new()),
     }
 }
 

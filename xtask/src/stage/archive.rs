@@ -3,7 +3,7 @@
 use super::{Draft, gpg, installer, package, text_location};
 use crate::config::model::{Bundle, Format, System, Target};
 use crate::manifest::ArtifactKind;
-use crate::plan::{Action, Artifact, Contents, Location, Member, Stage, Step};
+use crate::plan::{Action, Artifact, Contents, Deflated, Location, Member, Stage, Step};
 use crate::render::Group;
 
 /// Unix permission bits of programs and scripts, and of everything else.
@@ -11,6 +11,7 @@ pub(super) const EXECUTABLE: u32 = 0o755;
 pub(super) const PLAIN: u32 = 0o644;
 
 pub(super) fn add_bundles(draft: &mut Draft<'_>, target: &Target) {
+    add_deflate(draft, target);
     for bundle in &target.bundles {
         match bundle.format {
             Format::Nsis => installer::add(draft, target),
@@ -35,6 +36,27 @@ pub(super) fn add_bundles(draft: &mut Draft<'_>, target: &Target) {
         format,
         members,
     );
+}
+
+/// The program takes most of the time that packing a bundle takes: where several hold it, it is compressed once.
+fn add_deflate(draft: &mut Draft<'_>, target: &Target) {
+    let Some(Deflated { source, stream }) = deflated(draft, target) else { return };
+    let (triple, program) = (&target.triple, source.base_name());
+    draft.steps.push(Step {
+        id: format!("archive/{triple}/{program}.deflate"),
+        stage: Stage::Archive,
+        target: Some(triple.clone()),
+        inputs: vec![source],
+        outputs: vec![stream],
+        action: Action::Deflate,
+    });
+}
+
+fn deflated(draft: &Draft<'_>, target: &Target) -> Option<Deflated> {
+    let holders = target.bundles.iter().filter(|bundle| bundle.format.is_gzipped()).count();
+    let source = draft.program(target);
+    let stream = format!("deflated/{}/{}.deflate", target.triple, source.base_name());
+    (holders > 1).then_some(Deflated { source, stream: Location::Work(stream) })
 }
 
 fn add_bundle(draft: &mut Draft<'_>, target: &Target, bundle: &Bundle) {
@@ -128,13 +150,17 @@ pub(super) fn push(
     };
     let file = Location::Release(artifact.name.clone());
     let packed = gpg::packed(draft, format, &artifact.name);
+    let deflated = target.filter(|_| format.is_gzipped()).and_then(|it| deflated(draft, it));
+    let deflated = deflated.filter(|it| members.iter().any(|member| member.source == it.source));
+    let sources = members.iter().map(|member| &member.source);
+    let epoch = draft.facts.epoch;
     draft.steps.push(Step {
         id: format!("archive/{}", artifact.name),
         stage: Stage::Archive,
         target: artifact.target.clone(),
-        inputs: members.iter().map(|member| member.source.clone()).collect(),
+        inputs: sources.chain(deflated.iter().map(|it| &it.stream)).cloned().collect(),
         outputs: vec![packed.clone()],
-        action: Action::Archive { format, members: members.clone(), epoch: draft.facts.epoch },
+        action: Action::Archive { format, members: members.clone(), epoch, deflated },
     });
     gpg::add_rpm(draft, target, packed, file.clone());
     draft.add_artifact(Contents { artifact, file, members });

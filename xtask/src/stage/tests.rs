@@ -137,8 +137,12 @@ fn what_an_action_reads_is_among_the_inputs_of_its_step() {
     for plan in plans() {
         for step in &plan.steps {
             let read: Vec<_> = match &step.action {
-                Action::Makensis { payload: members, .. } | Action::Archive { members, .. } => {
-                    members.iter().map(|member| &member.source).collect()
+                Action::Makensis { payload, .. } => {
+                    payload.iter().map(|member| &member.source).collect()
+                }
+                Action::Archive { members, deflated, .. } => {
+                    let streams = deflated.iter().flat_map(|it| [&it.source, &it.stream]);
+                    members.iter().map(|member| &member.source).chain(streams).collect()
                 }
                 Action::Codesign(codesign) => vec![&codesign.unsigned],
                 Action::SignRpm { unsigned: signed, .. }
@@ -156,6 +160,7 @@ fn what_an_action_reads_is_among_the_inputs_of_its_step() {
                 | Action::Stub
                 | Action::Write { .. }
                 | Action::Compress
+                | Action::Deflate
                 | Action::IndexDebs
                 | Action::Checksum { .. }
                 | Action::Sign { .. }
@@ -239,6 +244,7 @@ fn the_manifest_has_the_members_that_are_packed() {
                 | Action::Write { .. }
                 | Action::Makensis { .. }
                 | Action::Compress
+                | Action::Deflate
                 | Action::SignRpm { .. }
                 | Action::IndexDebs
                 | Action::SignIndex { .. }
@@ -250,6 +256,35 @@ fn the_manifest_has_the_members_that_are_packed() {
         }
         assert_eq!(packed, stated);
     }
+}
+
+/// The name of an archive and the stream that it is joined with.
+fn held(step: &Step) -> Option<(String, Location)> {
+    let Action::Archive { deflated: Some(it), .. } = &step.action else { return None };
+    Some((step.outputs[0].base_name().to_owned(), it.stream.clone()))
+}
+
+#[test]
+fn a_program_is_compressed_once_for_all_archives_that_can_hold_its_stream() {
+    let plan = planned(&code_signed(), &facts(), &Selection::default()).unwrap();
+    let made = plan.steps.iter().filter(|step| matches!(step.action, Action::Deflate));
+    let made: Vec<_> = made.flat_map(|step| &step.outputs).collect();
+    let held: BTreeMap<_, _> = plan.steps.iter().filter_map(held).collect();
+    let stream = Location::Work(format!("deflated/{LINUX}/acmed.deflate"));
+    assert_eq!(made, [&stream]);
+    let names = ["deb", "oci.tar", "rpm", "tar.gz"]
+        .map(|format| (format!("acme-gate-1.2.0-rc.1-{LINUX}.{format}"), stream.clone()));
+    assert_eq!(held, BTreeMap::from(names));
+}
+
+#[test]
+fn a_program_that_one_archive_holds_is_compressed_there() {
+    let mut config = fixture::config();
+    for target in &mut config.targets {
+        target.bundles.retain(|bundle| !bundle.format.is_package());
+    }
+    let plan = planned(&config, &facts(), &Selection::default()).unwrap();
+    assert!(plan.steps.iter().all(|step| step.action != Action::Deflate && held(step).is_none()));
 }
 
 #[test]

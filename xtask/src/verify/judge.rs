@@ -9,10 +9,10 @@ use crate::config::model::Algorithm;
 use crate::manifest::{
     ArtifactKind, FILE_NAME, Manifest, ManifestArtifact, ManifestFile, SignedBy,
 };
+use crate::side_by_side;
 use crate::signature::SUFFIX;
 use crate::verify::KeyOrigin;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Artifacts that are checked side by side: what is held of them at a time is bounded by this.
 const CHECKERS_MAX: usize = 4;
@@ -314,25 +314,10 @@ fn artifacts(snapshot: &Snapshot, manifest: &Manifest, options: &Options) -> Vec
         .iter()
         .filter_map(|artifact| Some((artifact, snapshot.file(&artifact.name)?)));
     let present: Vec<_> = present.collect();
-    let next = AtomicUsize::new(0);
-    let check = || {
-        let mut checked = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some((artifact, found)) = present.get(index) else { return checked };
-            let mut findings = artifact::check(artifact, manifest, found, unpack);
-            findings.extend(own_signature(snapshot, manifest, options, artifact, &findings));
-            checked.push((index, findings));
-        }
+    let check = |(artifact, found): &(&ManifestArtifact, &Found)| {
+        let mut findings = artifact::check(artifact, manifest, found, unpack);
+        findings.extend(own_signature(snapshot, manifest, options, artifact, &findings));
+        findings
     };
-    let mut checked = std::thread::scope(|scope| {
-        let checkers: Vec<_> =
-            (0..CHECKERS_MAX.min(present.len())).map(|_| scope.spawn(check)).collect();
-        let checked = checkers
-            .into_iter()
-            .flat_map(|checker| checker.join().expect("checking does not panic"));
-        checked.collect::<Vec<_>>()
-    });
-    checked.sort_by_key(|(index, _)| *index);
-    checked.into_iter().flat_map(|(_, findings)| findings).collect()
+    side_by_side::map(&present, CHECKERS_MAX, check).into_iter().flatten().collect()
 }

@@ -443,7 +443,7 @@ fn a_release_whose_packages_are_signed_has_what_apt_checks() {
 
 #[test]
 fn an_rpm_package_is_signed_where_the_release_says_so_and_nowhere_else() {
-    let entry = Entry { path: "RPM/preamble", mode: 0o644, contents: made::PREAMBLE.as_bytes() };
+    let entry = Entry::new("RPM/preamble", 0o644, made::PREAMBLE.as_bytes());
     let unsigned = archive::pack(Format::Rpm, &[entry], made::EPOCH).unwrap();
     let signed = rpm::with_signature(&unsigned, &[0x88, 3, 4, 0, 1]).unwrap();
     let check = |says: bool, package: &[u8]| {

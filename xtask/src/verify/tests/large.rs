@@ -57,7 +57,7 @@ fn an_archive_of_another_digest_is_not_unpacked() {
     let maker = Maker::new();
     let name = TAR("1.2.3");
     // Its members would be named, if anybody looked.
-    let entries = [archive::Entry { path: "bomb", mode: 0o644, contents: &[0; 100_000] }];
+    let entries = [archive::Entry::new("bomb", 0o644, &[0; 100_000])];
     let bomb = archive::pack(Format::TarGz, &entries, made::EPOCH).unwrap();
     let size = bomb.len() as u64;
     let files = maker.release_with("1.2.3", &|manifest| manifest.artifacts[2].size = size);
@@ -69,7 +69,7 @@ fn an_archive_of_another_digest_is_not_unpacked() {
 #[test]
 fn a_signed_archive_is_unpacked_no_further_than_its_manifest_says() {
     let zeros = vec![0; 80 << 20];
-    let entries = [archive::Entry { path: "bomb", mode: 0o644, contents: &zeros }];
+    let entries = [archive::Entry::new("bomb", 0o644, &zeros)];
     for format in [Format::Zip, Format::TarGz] {
         let bomb = archive::pack(format, &entries, made::EPOCH).unwrap();
         let error = archive::members_within(format, &bomb, 1 << 20).unwrap_err();

@@ -131,11 +131,8 @@ fn artifacts(version: &str, program: &[u8]) -> (Files, Vec<ManifestArtifact>) {
     let top = format!("edge-node-{version}");
     let (license, binary) = (format!("{top}/LICENSE"), format!("{top}/edge-node"));
     let scrape = format!("{top}/prometheus.yml");
-    let entries = [
-        Entry { path: &license, mode: 0o644, contents: b"Apache-2.0" },
-        Entry { path: &binary, mode: 0o755, contents: program },
-    ];
-    let scrape = [Entry { path: &scrape, mode: 0o644, contents: b"scrape_configs: []" }];
+    let entries = [Entry::new(&license, 0o644, b"Apache-2.0"), Entry::new(&binary, 0o755, program)];
+    let scrape = [Entry::new(&scrape, 0o644, b"scrape_configs: []")];
     let setup = [b"MZ setup ", program].concat();
     let (deb, rpm) = (package("DEBIAN/control", CONTROL), package("RPM/preamble", PREAMBLE));
     let pack = |format, entry| archive::pack(format, entry, EPOCH).unwrap();
@@ -166,7 +163,7 @@ fn artifacts(version: &str, program: &[u8]) -> (Files, Vec<ManifestArtifact>) {
 
 /// The least that a package holds.
 fn package<'a>(path: &'a str, contents: &'a str) -> [Entry<'a>; 1] {
-    [Entry { path, mode: 0o644, contents: contents.as_bytes() }]
+    [Entry::new(path, 0o644, contents.as_bytes())]
 }
 
 fn artifact(
