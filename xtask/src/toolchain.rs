@@ -203,13 +203,15 @@ pub fn cargo_invocation(
     })
 }
 
-/// What a user's shell may hold and a release must not depend on. `LIB` and `LINK` are read by lld-link, the others by
+/// What a user's shell, or cargo when it runs this program, may set and a release must not depend on. `LIB` and `LINK` are read by lld-link, the others by
 /// cargo (<https://doc.rust-lang.org/cargo/reference/environment-variables.html>) and cc-rs. A name that ends in `*`
 /// stands for all that begin with it.
-const REMOVED: [&str; 29] = [
+const REMOVED: [&str; 32] = [
     "AR",
     "CARGO_BUILD_*",
     "CARGO_ENCODED_RUSTDOCFLAGS",
+    "CARGO_MANIFEST_*",
+    "CARGO_PKG_*",
     "CARGO_PROFILE_*",
     "CC",
     "CFLAGS",
@@ -224,6 +226,7 @@ const REMOVED: [&str; 29] = [
     "LDFLAGS",
     "LIB",
     "LINK",
+    "OUT_DIR",
     "RUSTC",
     "RUSTC_BOOTSTRAP",
     "RUSTC_WORKSPACE_WRAPPER",

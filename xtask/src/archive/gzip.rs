@@ -103,11 +103,16 @@ fn run(bytes: &[u8], flush: FlushCompress) -> Result<Vec<u8>, ArchiveError> {
     }
 }
 
+/// The length of the contents as the end of a member states it, true or not (RFC 1952 section 2.3.1, ISIZE).
+fn stated_length(bytes: &[u8]) -> u64 {
+    bytes.last_chunk().map_or(0, |length| u32::from_le_bytes(*length).into())
+}
+
 /// Decompresses exactly one gzip member with the header that [`gzip`] writes, for contents of at most `contents_max`.
 pub(super) fn gunzip(bytes: &[u8], contents_max: u64) -> Result<Vec<u8>, ArchiveError> {
     let max = contents_max.saturating_add(OVERHEAD_BYTES_MAX);
     let mut decoder = GzDecoder::new(bytes);
-    let mut unpacked = Vec::new();
+    let mut unpacked = Vec::with_capacity(stated_length(bytes).min(max) as usize);
     (&mut decoder).take(max + 1).read_to_end(&mut unpacked).map_err(ArchiveError::malformed)?;
     if unpacked.len() as u64 > max {
         return Err(ArchiveError::Size { max: contents_max });

@@ -125,7 +125,8 @@ fn member<R: Read>(file: &mut ZipFile<'_, R>, left: u64) -> Result<Member, Archi
         };
         return Err(ArchiveError::Kind { path, kind });
     }
-    let mut contents = Vec::new();
+    let stated = file.size().min(left.saturating_add(1));
+    let mut contents = Vec::with_capacity(usize::try_from(stated).unwrap_or(0));
     file.take(left.saturating_add(1))
         .read_to_end(&mut contents)
         .map_err(ArchiveError::malformed)?;

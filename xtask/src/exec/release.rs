@@ -109,7 +109,10 @@ fn digested<'a>(
         let digests = checksum::digests(&head.algorithms, &bytes);
         Ok(Digested { size: bytes.len() as u64, digests })
     };
-    let digested = side_by_side::map(&step.inputs, workers, digest);
+    let size = |input: &Location| {
+        std::fs::metadata(input.resolve(roots)).map_or(0, |metadata| metadata.len())
+    };
+    let digested = side_by_side::map(&step.inputs, workers, size, digest);
     std::iter::zip(&step.inputs, digested).map(|(input, made)| Ok((input, made?))).collect()
 }
 

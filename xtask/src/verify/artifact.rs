@@ -74,9 +74,7 @@ fn examine(
 /// Whether the archives of a release are small enough, by what the manifest says of them, to be unpacked.
 pub(super) fn can_unpack(manifest: &Manifest) -> Result<(), Finding> {
     let archives = manifest.artifacts.iter().filter(|artifact| format(artifact).is_some());
-    let bytes = archives.fold(0_u64, |bytes, artifact| {
-        bytes.saturating_add(artifact.size).saturating_add(contents_size(artifact))
-    });
+    let bytes = archives.fold(0_u64, |bytes, artifact| bytes.saturating_add(self::bytes(artifact)));
     if bytes <= ARCHIVES_BYTES_MAX {
         return Ok(());
     }
@@ -84,6 +82,11 @@ pub(super) fn can_unpack(manifest: &Manifest) -> Result<(), Finding> {
         "lists archives that are too large to be unpacked: what is in them was not checked";
     Err(Finding::new(FILE_NAME, problem)
         .expected(format_args!("at most {ARCHIVES_BYTES_MAX} bytes"), bytes))
+}
+
+/// Bytes of an artifact, packed and unpacked, by the manifest.
+pub(super) fn bytes(artifact: &ManifestArtifact) -> u64 {
+    artifact.size.saturating_add(contents_size(artifact))
 }
 
 /// Bytes that the members of an archive have together, by the manifest.

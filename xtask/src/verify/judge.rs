@@ -319,5 +319,6 @@ fn artifacts(snapshot: &Snapshot, manifest: &Manifest, options: &Options) -> Vec
         findings.extend(own_signature(snapshot, manifest, options, artifact, &findings));
         findings
     };
-    side_by_side::map(&present, CHECKERS_MAX, check).into_iter().flatten().collect()
+    let size = |(artifact, _): &(&ManifestArtifact, &Found)| artifact::bytes(artifact);
+    side_by_side::map(&present, CHECKERS_MAX, size, check).into_iter().flatten().collect()
 }
