@@ -20,7 +20,7 @@ use crate::{cache, tools, wait};
 use snapshot::Snapshot;
 
 /// The longest a Windows program of a test may take.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(600);
 /// The longest its end may take.
 const END_LIMIT: Duration = Duration::from_secs(20);
 /// Where the registry keeps services.

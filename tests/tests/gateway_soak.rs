@@ -151,9 +151,8 @@ fn judge(looks: &[Look], capacity: f64) {
     println!(
         "load: 70 % of {capacity:.0} requests a second, {minutes:.2} minutes after warming up"
     );
-    let late = slope_kib(&warm[warm.len() / 2..]);
-    println!("memory slope: {slope:.1} KiB/min, in the second half {late:.1} KiB/min");
-    let tenths = warm.chunks(warm.len().div_ceil(10)).map(|tenth| tenth[0].figures.resident_kib);
+    println!("memory slope: {slope:.1} KiB/min");
+    let tenths = (0..10).map(|tenth| warm[warm.len() * tenth / 10].figures.resident_kib);
     println!("memory at each tenth, KiB: {:?}", tenths.collect::<Vec<_>>());
     for (name, figures) in [("start", start), ("middle", middle), ("end", end)] {
         let Figures { resident_kib, descriptors, threads } = figures;

@@ -42,7 +42,7 @@ pub struct Entry<'a> {
     pub mode: u32,
     /// Its bytes.
     pub contents: &'a [u8],
-    /// What [`deflate`] makes of them, where that is at hand. Formats that join streams spare the work; zip does not.
+    /// What [`deflate`] makes of them, where that is at hand: the gzipped formats join it as it is, zip compresses again.
     pub deflated: Option<&'a [u8]>,
 }
 

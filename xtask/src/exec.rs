@@ -11,6 +11,7 @@ mod release;
 pub mod schedule;
 pub mod stamp;
 
+use crate::archive;
 use crate::plan::{Action, Plan, Roots, Step};
 use crate::tool::ToolError;
 use crate::toolchain::{Host, Support, Target};
@@ -118,7 +119,7 @@ pub struct Context {
     pub gpg: Option<keys::gpg::Credentials>,
     /// Versions of the tools that take part in making bytes, by name.
     pub tools: std::collections::BTreeMap<String, String>,
-    /// How many steps run side by side.
+    /// How many steps run side by side, and how many files the manifest digests at a time.
     pub jobs: usize,
 }
 
@@ -208,7 +209,7 @@ impl Run<'_> {
     }
 
     fn act(&self, step: &Step) -> Result<(), Cause> {
-        let Context { roots, host, keys, out, codesign, gpg, .. } = self.context;
+        let Context { roots, out, host, keys, codesign, gpg, tools, jobs } = self.context;
         match &step.action {
             Action::Support { triple, .. } => {
                 if let Some(support) = Support::of(Target::parse(triple)?) {
@@ -249,8 +250,8 @@ impl Run<'_> {
                 };
                 installer::compile(&job, roots)
             }
-            Action::Compress => release::compress(step, roots),
-            Action::Deflate => release::deflate(step, roots),
+            Action::Compress => release::compress(step, archive::gzip, roots),
+            Action::Deflate => release::compress(step, archive::deflate, roots),
             Action::Archive { format, members, epoch, deflated } => {
                 release::archive(step, *format, members, *epoch, deflated.as_ref(), roots)
             }
@@ -261,10 +262,7 @@ impl Run<'_> {
             Action::SignIndex { index, repository, how } => {
                 gpg::sign_index(step, index, repository, how, gpg.as_ref(), roots)
             }
-            Action::Manifest(head) => {
-                let Context { tools, jobs, .. } = self.context;
-                release::manifest(step, head, tools, *jobs, roots)
-            }
+            Action::Manifest(head) => release::manifest(step, head, tools, *jobs, roots),
             Action::Checksum { algorithm } => release::checksums(step, *algorithm, roots),
             Action::Sign { trusted_comment } => {
                 release::sign(step, trusted_comment, keys.as_ref().ok_or(Cause::NoKey)?, roots)

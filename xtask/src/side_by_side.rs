@@ -2,12 +2,14 @@
 //! is [`crate::exec::schedule`]'s.
 
 use std::cmp::Reverse;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What `work` makes of each item, in the order of the items. At most `workers` are at it at a time; what takes longest
 /// by `cost`, in any unit, is begun first, so that no worker is left with it at the end.
 ///
 /// # Panics
+///
 /// Where `work` does.
 pub fn map<T: Sync, R: Send>(
     items: &[T],
@@ -16,7 +18,7 @@ pub fn map<T: Sync, R: Send>(
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
     let mut order: Vec<_> = items.iter().enumerate().collect();
-    order.sort_by_key(|(_, item)| Reverse(cost(item)));
+    order.sort_by_cached_key(|(_, item)| Reverse(cost(item)));
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut made = Vec::new();
@@ -29,7 +31,10 @@ pub fn map<T: Sync, R: Send>(
     let mut made: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..workers.clamp(1, items.len().max(1))).map(|_| scope.spawn(worker)).collect();
-        threads.into_iter().flat_map(|it| it.join().expect("the work does not panic")).collect()
+        threads
+            .into_iter()
+            .flat_map(|it| it.join().unwrap_or_else(|cause| resume_unwind(cause)))
+            .collect()
     });
     made.sort_by_key(|(index, _)| *index);
     made.into_iter().map(|(_, made)| made).collect()

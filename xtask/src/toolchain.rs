@@ -203,10 +203,12 @@ pub fn cargo_invocation(
     })
 }
 
-/// What a user's shell, or cargo when it runs this program, may set and a release must not depend on. `LIB` and `LINK` are read by lld-link, the others by
-/// cargo (<https://doc.rust-lang.org/cargo/reference/environment-variables.html>) and cc-rs. A name that ends in `*`
-/// stands for all that begin with it.
-const REMOVED: [&str; 32] = [
+/// What a user's shell, or the cargo that runs this program, may set and a release must not depend on. `LIB` and `LINK`
+/// are read by lld-link; `CARGO_MANIFEST_*`, `CARGO_PKG_*` and `OUT_DIR` describe xtask, and build scripts that watch them
+/// would run again; the others are read by cargo
+/// (<https://doc.rust-lang.org/cargo/reference/environment-variables.html>) and cc-rs. A name that ends in `*` stands for
+/// all that begin with it.
+pub(crate) const REMOVED: [&str; 32] = [
     "AR",
     "CARGO_BUILD_*",
     "CARGO_ENCODED_RUSTDOCFLAGS",

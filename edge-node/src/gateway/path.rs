@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-/// The longest path that is taken, in bytes as sent.
+/// The longest path that is taken, in bytes, both as sent and in its normal form.
 pub const PATH_BYTES_MAX: usize = 8 * 1024;
 
 /// Why a path is refused.
@@ -48,7 +48,7 @@ pub enum PathFault {
 /// Sources: RFC 3986, sections 3.3, 5.2.4 and 6.2.2; RFC 3629, section 3.
 ///
 /// # Errors
-/// What some server would read differently than we do.
+/// What some server would read differently than we do, and [`PathFault::TooLong`].
 pub fn normalise(path: &str) -> Result<Cow<'_, str>, PathFault> {
     if !path.starts_with('/') {
         return Err(PathFault::Relative);

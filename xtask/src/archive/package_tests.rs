@@ -79,10 +79,14 @@ fn members_come_back_sorted_with_mode_and_contents() {
 
 #[test]
 fn a_program_that_is_compressed_already_is_joined_and_read_back_the_same() {
-    let program = b"\x7fELF program".repeat(1000);
+    // Of squares the low bytes repeat and the high ones do not.
+    let program: Vec<u8> = (0..60_000_u32).flat_map(|n| (n * n).to_le_bytes()).collect();
     let stream = deflate(&program).unwrap();
-    for format in FORMATS {
-        let mut entries = sample(format);
+    for format in Format::PACKED {
+        let mut entries = match format {
+            Format::Zip | Format::TarGz => sample(Format::Deb),
+            Format::Deb | Format::Rpm | Format::Oci | Format::Nsis => sample(format),
+        };
         for entry in entries.iter_mut().filter(|entry| entry.path.ends_with("bin/node")) {
             entry.contents = &program;
         }
@@ -91,8 +95,9 @@ fn a_program_that_is_compressed_already_is_joined_and_read_back_the_same() {
             entry.deflated = Some(&stream);
         }
         let bytes = pack(format, &entries, EPOCH).unwrap();
-        assert!(bytes.windows(stream.len()).any(|window| window == stream), "{format:?}");
-        assert_eq!(members(format, &bytes).unwrap(), plain, "{format:?}");
+        let is_joined = bytes.windows(stream.len()).any(|window| window == stream);
+        assert_eq!(is_joined, format.is_gzipped(), "{format:?}");
+        assert!(members(format, &bytes).unwrap() == plain, "{format:?}");
     }
 }
 

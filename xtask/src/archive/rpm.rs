@@ -74,7 +74,7 @@ const GZIP: &str = "gzip";
 ///
 /// As [`super::pack`]; a package without `RPM/preamble`, or with scriptlets of other names than rpm's.
 pub fn pack(entries: &[Entry<'_>], epoch: u64) -> Result<Vec<u8>, ArchiveError> {
-    let parts = Parts::of(entries, epoch)?;
+    let parts = Parts::of(entries, epoch, gzip::DEFLATE_LEVEL.to_string())?;
     let cpio = parts.cpio();
     Ok(parts.assemble(&cpio.bytes, &cpio.gzip()?))
 }
@@ -85,6 +85,8 @@ struct Parts<'a> {
     scriptlets: Vec<(&'a str, &'a str)>,
     files: Vec<File<'a>>,
     epoch: u32,
+    /// Deflate level of the payload, in digits.
+    level: String,
 }
 
 /// A file or a folder that is installed.
@@ -98,7 +100,7 @@ struct File<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(entries: &[Entry<'a>], epoch: u64) -> Result<Self, ArchiveError> {
+    fn of(entries: &[Entry<'a>], epoch: u64, level: String) -> Result<Self, ArchiveError> {
         let (mut preamble, mut scriptlets, mut files) = (None, Vec::new(), Vec::new());
         let mut made = BTreeSet::new();
         for entry in sorted(entries)? {
@@ -132,7 +134,7 @@ impl<'a> Parts<'a> {
         }
         let preamble = preamble.ok_or_else(|| ArchiveError::malformed("it has no RPM/preamble"))?;
         let epoch = u32::try_from(epoch).map_err(ArchiveError::malformed)?;
-        Ok(Self { preamble, scriptlets, files, epoch })
+        Ok(Self { preamble, scriptlets, files, epoch, level })
     }
 
     /// The files in the "new ASCII" format (cpio(5)), each named `./` and its path.
@@ -192,7 +194,7 @@ impl<'a> Parts<'a> {
         tags.extend([
             (1124, Value::Text("cpio".to_owned())),
             (1125, Value::Text(GZIP.to_owned())),
-            (1126, Value::Text(gzip::DEFLATE_LEVEL.to_string())),
+            (1126, Value::Text(self.level.clone())),
             (5092, Value::Texts(vec![digest(payload)])),
             (5093, Value::Numbers(vec![SHA256])),
             (5097, Value::Texts(vec![digest(cpio)])),
@@ -359,7 +361,10 @@ pub(super) fn members(bytes: &[u8], max: u64) -> Result<Vec<Member>, ArchiveErro
     members.sort_by(|a, b| a.path.cmp(&b.path));
     let entries: Vec<_> = members.iter().map(Member::as_entry).collect();
     let epoch = header.number(1006).ok_or_else(|| ArchiveError::malformed("it has no time"))?;
-    let parts = Parts::of(&entries, epoch.into())?;
+    // That of the packages of an earlier release may have been another.
+    let level = header.text(1126).filter(|level| matches!(level.as_bytes(), [b'1'..=b'9']));
+    let level = level.ok_or_else(|| ArchiveError::malformed("it has no level of its payload"))?;
+    let parts = Parts::of(&entries, epoch.into(), level)?;
     let unsigned = parts.assemble(&cpio, payload);
     let again = match signature(bytes)? {
         Some(signature) => with_signature(&unsigned, &signature)?,

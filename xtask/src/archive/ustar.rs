@@ -126,7 +126,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Member>, u64), ArchiveError> {
             Kind::Other(kind) => return Err(ArchiveError::Kind { path, kind }),
         }
         let mode = entry.header().mode().map_err(ArchiveError::malformed)?;
-        // What a header states is no more than there is: the tar is in memory.
+        // A header may lie: no more is reserved than the whole tar has.
         let size = usize::try_from(entry.size()).unwrap_or(0).min(bytes.len());
         let mut contents = Vec::with_capacity(size);
         entry.read_to_end(&mut contents).map_err(ArchiveError::malformed)?;

@@ -500,9 +500,9 @@ pub enum Compression {
     /// The smallest, and the longest to make.
     #[default]
     Lzma,
-    /// A fifth larger for a program, in a sixth of the time.
+    /// Larger than `lzma`, and several times faster to make.
     Bzip2,
-    /// A third larger, and no faster to make than `bzip2`.
+    /// Larger still.
     Zlib,
 }
 

@@ -97,3 +97,19 @@ pub(super) fn inspect(what: &Inspect, roots: &Roots) -> Result<(), Cause> {
     let violations = violations.iter().map(text).collect();
     Err(Cause::Inspect { program: what.program.to_string(), violations })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_says_of_xtask_does_not_reach_the_build() {
+        let removed = toolchain::REMOVED;
+        let is_removed = |name: &str| removed.iter().any(|removed| stands_for(removed, name));
+        let of_xtask =
+            ["CARGO_PKG_VERSION", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "OUT_DIR"];
+        assert!(of_xtask.into_iter().all(is_removed));
+        let needed = ["CARGO_HOME", "CARGO", "PATH", "RUSTUP_TOOLCHAIN", "OUT_DIRECTORY"];
+        assert!(!needed.into_iter().any(is_removed));
+    }
+}

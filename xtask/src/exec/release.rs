@@ -3,7 +3,7 @@
 use super::Cause;
 use super::files;
 use super::keys::KeyPair;
-use crate::archive::{self, Entry};
+use crate::archive::{self, ArchiveError, Entry};
 use crate::checksum;
 use crate::config::model::{Algorithm, Format};
 use crate::manifest::{Commit, Manifest, ManifestArtifact, ManifestFile, SCHEMA_VERSION, SignedBy};
@@ -29,31 +29,28 @@ pub(super) fn archive(
     let contents: Vec<_> =
         members.iter().map(|member| read(&member.source)).collect::<Result<_, _>>()?;
     let stream = deflated.map(|it| read(&it.stream)).transpose()?;
-    let deflated = |member: &Member| {
-        let is_deflated = deflated.is_some_and(|it| it.source == member.source);
-        stream.as_deref().filter(|_| is_deflated)
+    let stream_of = |member: &Member| {
+        let has_one = deflated.is_some_and(|it| it.source == member.source);
+        stream.as_deref().filter(|_| has_one)
     };
     let entries: Vec<_> = std::iter::zip(members, &contents)
         .map(|(member, contents)| Entry {
-            deflated: deflated(member),
+            deflated: stream_of(member),
             ..Entry::new(&member.path, member.mode, contents)
         })
         .collect();
     write(step, &archive::pack(format, &entries, epoch)?, roots)
 }
 
-pub(super) fn deflate(step: &Step, roots: &Roots) -> Result<(), Cause> {
+/// Writes what [`archive::gzip`] or [`archive::deflate`] makes of the only input.
+pub(super) fn compress(
+    step: &Step,
+    how: fn(&[u8]) -> Result<Vec<u8>, ArchiveError>,
+    roots: &Roots,
+) -> Result<(), Cause> {
     for input in &step.inputs {
         let bytes = files::read(&input.resolve(roots))?;
-        write(step, &archive::deflate(&bytes)?, roots)?;
-    }
-    Ok(())
-}
-
-pub(super) fn compress(step: &Step, roots: &Roots) -> Result<(), Cause> {
-    for input in &step.inputs {
-        let bytes = files::read(&input.resolve(roots))?;
-        write(step, &archive::gzip(&bytes)?, roots)?;
+        write(step, &how(&bytes)?, roots)?;
     }
     Ok(())
 }
@@ -121,7 +118,9 @@ fn artifact(
     head: &ManifestHead,
     digested: &BTreeMap<&Location, Digested>,
 ) -> ManifestArtifact {
-    let of = |file: &Location| &digested[file];
+    let of = |file: &Location| {
+        digested.get(file).expect("each file that the manifest speaks of is an input of its step")
+    };
     let unsigned_digests = |file: &Location| {
         let code_signed = head.code_signed.iter().find(|it| it.signed == *file);
         code_signed.map(|it| of(&it.unsigned).digests.clone()).unwrap_or_default()

@@ -40,7 +40,7 @@ pub(super) fn add_bundles(draft: &mut Draft<'_>, target: &Target) {
 
 /// The program takes most of the time that packing a bundle takes: where several hold it, it is compressed once.
 fn add_deflate(draft: &mut Draft<'_>, target: &Target) {
-    let Some(Deflated { source, stream }) = deflated(draft, target) else { return };
+    let Some(Deflated { source, stream }) = shared_stream(draft, target) else { return };
     let (triple, program) = (&target.triple, source.base_name());
     draft.steps.push(Step {
         id: format!("archive/{triple}/{program}.deflate"),
@@ -52,7 +52,8 @@ fn add_deflate(draft: &mut Draft<'_>, target: &Target) {
     });
 }
 
-fn deflated(draft: &Draft<'_>, target: &Target) -> Option<Deflated> {
+/// The stream of a target's program, where several bundles hold it.
+fn shared_stream(draft: &Draft<'_>, target: &Target) -> Option<Deflated> {
     let holders = target.bundles.iter().filter(|bundle| bundle.format.is_gzipped()).count();
     let source = draft.program(target);
     let stream = format!("deflated/{}/{}.deflate", target.triple, source.base_name());
@@ -150,8 +151,9 @@ pub(super) fn push(
     };
     let file = Location::Release(artifact.name.clone());
     let packed = gpg::packed(draft, format, &artifact.name);
-    let deflated = target.filter(|_| format.is_gzipped()).and_then(|it| deflated(draft, it));
-    let deflated = deflated.filter(|it| members.iter().any(|member| member.source == it.source));
+    let held = |it: &Deflated| members.iter().any(|member| member.source == it.source);
+    let stream = target.filter(|_| format.is_gzipped()).and_then(|it| shared_stream(draft, it));
+    let deflated = stream.filter(held);
     let sources = members.iter().map(|member| &member.source);
     let epoch = draft.facts.epoch;
     draft.steps.push(Step {

@@ -74,7 +74,7 @@ fn examine(
 /// Whether the archives of a release are small enough, by what the manifest says of them, to be unpacked.
 pub(super) fn can_unpack(manifest: &Manifest) -> Result<(), Finding> {
     let archives = manifest.artifacts.iter().filter(|artifact| format(artifact).is_some());
-    let bytes = archives.fold(0_u64, |bytes, artifact| bytes.saturating_add(self::bytes(artifact)));
+    let bytes = archives.fold(0_u64, |bytes, artifact| bytes.saturating_add(bytes_held(artifact)));
     if bytes <= ARCHIVES_BYTES_MAX {
         return Ok(());
     }
@@ -84,8 +84,8 @@ pub(super) fn can_unpack(manifest: &Manifest) -> Result<(), Finding> {
         .expected(format_args!("at most {ARCHIVES_BYTES_MAX} bytes"), bytes))
 }
 
-/// Bytes of an artifact, packed and unpacked, by the manifest.
-pub(super) fn bytes(artifact: &ManifestArtifact) -> u64 {
+/// Bytes that an artifact has packed and unpacked together, by the manifest: what is held while it is checked.
+pub(super) fn bytes_held(artifact: &ManifestArtifact) -> u64 {
     artifact.size.saturating_add(contents_size(artifact))
 }
 

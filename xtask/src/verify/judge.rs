@@ -319,6 +319,6 @@ fn artifacts(snapshot: &Snapshot, manifest: &Manifest, options: &Options) -> Vec
         findings.extend(own_signature(snapshot, manifest, options, artifact, &findings));
         findings
     };
-    let size = |(artifact, _): &(&ManifestArtifact, &Found)| artifact::bytes(artifact);
+    let size = |(artifact, _): &(&ManifestArtifact, &Found)| artifact::bytes_held(artifact);
     side_by_side::map(&present, CHECKERS_MAX, size, check).into_iter().flatten().collect()
 }

@@ -81,8 +81,16 @@ fn what_could_be_read_in_two_ways_is_refused() {
     check("/%2e%2e;/b", Err(PathFault::Parameters));
     check("/;/admin", Err(PathFault::Parameters));
     check(&format!("/{}", "a".repeat(PATH_BYTES_MAX)), Err(PathFault::TooLong));
-    // Three bytes each in the normal form, which is what upstreams get.
-    check(&format!("/{}", "\"".repeat(PATH_BYTES_MAX / 2)), Err(PathFault::TooLong));
+}
+
+/// Upstreams get the normal form, in which a quote has three bytes.
+#[test]
+fn the_normal_form_is_bounded_as_well() {
+    let quotes = (PATH_BYTES_MAX - 2) / 3;
+    let path = |letters: usize| format!("/{}{}", "\"".repeat(quotes), "a".repeat(letters));
+    let letters = PATH_BYTES_MAX - 1 - 3 * quotes;
+    assert_eq!(normalise(&path(letters)).unwrap().len(), PATH_BYTES_MAX);
+    assert_eq!(normalise(&path(letters + 1)), Err(PathFault::TooLong));
 }
 
 /// Paths of what matters, in every order.

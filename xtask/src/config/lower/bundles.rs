@@ -65,9 +65,10 @@ impl Rules<'_> {
         }
         if let Some(compression) = compression.as_ref().filter(|_| *format.get() != Format::Nsis) {
             self.mistakes.push(
-                Diagnostic::error("`compression` is for installers")
-                    .at(compression.span(), "not read here")
-                    .related(format.span(), "compressed in the one way its format has"),
+                Diagnostic::error(format!("bundle `{name}` is no installer"))
+                    .at(compression.span(), "for the format \"nsis\" alone")
+                    .related(format.span(), "its format")
+                    .help("remove `compression`"),
             );
         }
         if format.get().is_package() {

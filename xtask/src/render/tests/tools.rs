@@ -1,8 +1,8 @@
 //! The real tools on every document: of a plain declaration, and of one full of hostile texts.
 
 use super::fixture;
-use crate::config::model::{Config, LinuxPaths};
-use crate::render::{Document, documents, nsis};
+use crate::config::model::{Compression, Config, LinuxPaths};
+use crate::render::{Document, Group, documents, nsis};
 use crate::stock_tools::run;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -163,9 +163,34 @@ fn a_shell_reads_back_the_texts() {
     }
 }
 
+/// The plain declaration with its installer compressed otherwise.
+fn compressed(compression: Compression) -> Rendered {
+    let mut config = fixture::config();
+    for bundle in config.targets.iter_mut().flat_map(|target| &mut target.bundles) {
+        bundle.compression = compression;
+    }
+    Rendered::of(config)
+}
+
+#[test]
+fn the_script_names_the_declared_compressor() {
+    let all = [Compression::Lzma, Compression::Bzip2, Compression::Zlib];
+    for (compression, name) in all.into_iter().zip(["lzma", "bzip2", "zlib"]) {
+        let rendered = compressed(compression);
+        let mut scripts = rendered.documents.iter().filter(|it| it.group == Group::Nsis);
+        let script = &scripts.next().expect("the fixture has an installer").contents;
+        let stub = format!("/FileExists \"${{NSISDIR}}/Stubs/{name}_solid-amd64-unicode\"");
+        for line in [stub, format!("SetCompressor /SOLID {name}\n")] {
+            assert!(script.contains(&line), "{line}");
+        }
+    }
+}
+
 #[test]
 fn makensis_compiles_the_installer_without_a_warning() {
-    for rendered in [plain(), hostile()] {
+    for rendered in
+        [plain(), hostile(), compressed(Compression::Bzip2), compressed(Compression::Zlib)]
+    {
         let target = &rendered.config.targets[0];
         let folder = format!("nsis/{}", target.triple);
         for file in nsis::payload(&rendered.config, target).unwrap() {
