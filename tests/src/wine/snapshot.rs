@@ -2,15 +2,17 @@
 //! value of the registry. Services are registry keys.
 //!
 //! Left out are the temporary folders (NSIS's uninstaller runs from a copy of itself there, which Windows deletes at the
-//! next start) and the keys of the display, of the running services' numbers and of its debugger, which Wine writes for itself.
+//! next start) and the keys of display, mouse and keyboard, of the running services' numbers and of its debugger, which
+//! Wine writes for itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Parts of keys that Wine itself writes when it starts or when a program crashes, at moments of its own.
-const WINES_OWN: [&str; 4] = [
+const WINES_OWN: [&str; 5] = [
     r"\Control\Video\",
     r"\Control\Class\{4D36E968-E325-11CE-BFC1-08002BE10318}\",
+    r"\Control\DeviceClasses\",
     r"\Control\ServiceCurrent",
     r"\Software\Wine\WineDbg",
 ];

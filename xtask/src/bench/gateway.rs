@@ -155,7 +155,7 @@ pub struct Job {
 impl Job {
     /// Repeats, seconds and idle connections for figures that may be kept, or for trying the thing.
     pub const fn thoroughness(quick: bool) -> (usize, u32, usize) {
-        if quick { (1, 1, 1000) } else { (5, 5, 10_000) }
+        if quick { (1, 1, 1000) } else { (3, 5, 10_000) }
     }
 }
 
