@@ -4,11 +4,15 @@
 //! them. It holds no rule that spans two keys and fills in no default that depends on another key; those live in
 //! [`super::lower`].
 
+mod bundle;
 mod codesign;
 mod gpg;
+mod prometheus;
 
+pub use bundle::{Bundle, Compression, File, Format, Text};
 pub use codesign::{Codesign, Osslsigncode, Signtool};
 pub use gpg::Gpg;
+pub use prometheus::{Alerts, Dashboard, Families, Metrics, Panel, Scrape, Show, Unit};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -261,151 +265,6 @@ pub struct Listener {
     pub port: Spanned<u16>,
 }
 
-/// Where the program shows its metrics.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Metrics {
-    /// Name of the listener that serves them.
-    pub listener: Spanned<String>,
-    /// Path of the metrics page.
-    #[serde(default = "metrics_path_default")]
-    #[schemars(extend("format" = "url-path"))]
-    pub path: Spanned<String>,
-    /// Path that answers 200 when the program is ready.
-    #[serde(default = "ready_path_default")]
-    #[schemars(extend("format" = "url-path"))]
-    pub ready_path: Spanned<String>,
-    /// The families that the alerting rules and the dashboard read.
-    #[serde(default)]
-    pub families: Families,
-}
-
-/// The metric families that the alerting rules and the dashboard read.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Families {
-    /// Start time of the process, a gauge in seconds since the epoch.
-    #[schemars(extend("format" = "metric-name"))]
-    pub start_time: Spanned<String>,
-    /// Requests answered, a counter with a label `code`.
-    #[schemars(extend("format" = "metric-name"))]
-    pub requests: Spanned<String>,
-    /// Time to answer, a histogram in seconds; the name without `_bucket`.
-    #[schemars(extend("format" = "metric-name"))]
-    pub request_duration: Spanned<String>,
-    /// End of a certificate's validity, a gauge in seconds since the epoch.
-    #[schemars(extend("format" = "metric-name"))]
-    pub certificate_not_after: Spanned<String>,
-    /// 1 while a program behind this one is well and 0 while it is not, a gauge with labels `pool` and `upstream`. Without
-    /// it there is no alert about such programs.
-    #[schemars(extend("format" = "metric-name"))]
-    pub upstream_healthy: Option<Spanned<String>>,
-}
-
-/// How Prometheus scrapes the program.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Scrape {
-    /// Job name. Default: `product.name`.
-    #[schemars(length(min = 1, max = 100), extend("format" = "line"))]
-    pub job: Option<Spanned<String>>,
-    /// Hosts to scrape, without a port: the port is the metrics listener's.
-    #[schemars(length(min = 1))]
-    pub hosts: Vec<Spanned<String>>,
-    /// Time between two scrapes.
-    #[serde(default = "scrape_interval_default")]
-    pub interval: Spanned<Duration>,
-    /// Time a scrape may take; not longer than the interval.
-    #[serde(default = "scrape_timeout_default")]
-    pub timeout: Spanned<Duration>,
-    /// Labels added to every target.
-    #[serde(default)]
-    pub labels: BTreeMap<Spanned<String>, Spanned<String>>,
-}
-
-/// The thresholds of the alerting rules.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Alerts {
-    /// A target that does not answer for this long is down.
-    pub down_for: Spanned<Duration>,
-    /// More restarts than this within `restarts-window` are too many.
-    #[schemars(range(min = 1, max = 1000))]
-    pub restarts_max: Spanned<u32>,
-    /// The window in which restarts are counted.
-    pub restarts_window: Spanned<Duration>,
-    /// Share of requests answered with 5xx that is too many, between 0 and 1.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub error_ratio_max: Spanned<f64>,
-    /// The 99th percentile of the time to answer may not be above this.
-    pub latency_p99_max: Spanned<Duration>,
-    /// How long the error ratio or the latency must be too high.
-    pub degraded_for: Spanned<Duration>,
-    /// A certificate that ends within this time is to be renewed.
-    pub certificate_expires_within: Spanned<Duration>,
-}
-
-/// The dashboard for Grafana. Every program's shows its requests, errors, times to answer, restarts and certificates.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Dashboard {
-    /// Panels about what this program measures beside that, in the order shown.
-    #[schemars(length(max = 60))]
-    pub panels: Vec<Panel>,
-}
-
-/// A panel that shows one metric over time.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Panel {
-    /// What stands above it.
-    #[schemars(length(min = 1, max = 100), extend("format" = "line"))]
-    pub title: Spanned<String>,
-    /// The metric, with `_total` where it is a counter.
-    #[schemars(extend("format" = "metric-name"))]
-    pub metric: Spanned<String>,
-    /// What is shown of it.
-    #[serde(default)]
-    pub show: Show,
-    /// Labels by which its lines are kept apart, beside the instance. What differs in others only is added up.
-    #[serde(default)]
-    #[schemars(length(max = 10))]
-    pub labels: Vec<Spanned<String>>,
-    /// What is counted.
-    #[serde(default)]
-    pub unit: Unit,
-}
-
-/// What a panel shows of a metric.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Show {
-    /// Its value, of a gauge.
-    #[default]
-    Value,
-    /// What it grows by in a second, of a counter.
-    Rate,
-    /// What it grew by since the point before, of a counter that rarely counts.
-    Increase,
-}
-
-/// What a panel counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    /// Things.
-    #[default]
-    Count,
-    /// Things in a second.
-    PerSecond,
-    /// Bytes.
-    Bytes,
-    /// Seconds.
-    Seconds,
-    /// A share of one.
-    Share,
-}
-
 /// A program to build.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -450,97 +309,6 @@ pub enum Linker {
     Xwin,
     /// Microsoft's linker, on Windows.
     Msvc,
-}
-
-/// An archive or installer to make of a program.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Bundle {
-    /// Its file format.
-    pub format: Spanned<Format>,
-    /// How an installer is compressed, for the format `nsis` alone: `lzma` where it is not given.
-    pub compression: Option<Spanned<Compression>>,
-    /// Rendered texts that go into it. An installer always holds the configuration, and no other; a package holds
-    /// everything that the service needs, and this key is not for it.
-    #[serde(default)]
-    #[schemars(extend("uniqueItems" = true))]
-    pub texts: Vec<Spanned<Text>>,
-    /// Files of the workspace that go into it. In a package they lie in its folder below `/usr/share/doc`.
-    #[serde(default)]
-    pub files: Vec<File>,
-}
-
-/// The file format of a bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-pub enum Format {
-    /// A zip archive.
-    #[serde(rename = "zip")]
-    Zip,
-    /// A gzipped tar archive.
-    #[serde(rename = "tar.gz")]
-    TarGz,
-    /// A Windows installer, made by `makensis`.
-    #[serde(rename = "nsis")]
-    Nsis,
-    /// A Debian package.
-    #[serde(rename = "deb")]
-    Deb,
-    /// An RPM package.
-    #[serde(rename = "rpm")]
-    Rpm,
-    /// A container image, an OCI archive that `podman`, `skopeo` and `docker` read.
-    #[serde(rename = "oci")]
-    Oci,
-}
-
-/// How an installer is compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Compression {
-    /// The smallest, and the longest to make.
-    #[default]
-    Lzma,
-    /// Larger than `lzma`, and several times faster to make.
-    Bzip2,
-    /// Larger still.
-    Zlib,
-}
-
-/// A rendered text that can go into a bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Text {
-    /// The program's configuration file.
-    Configuration,
-    /// The NSIS installer script.
-    NsisScript,
-    /// The systemd service unit.
-    ServiceUnit,
-    /// The `sysusers.d` file.
-    Sysusers,
-    /// The `tmpfiles.d` file.
-    Tmpfiles,
-    /// The installing shell script.
-    InstallScript,
-    /// The uninstalling shell script.
-    UninstallScript,
-    /// The Prometheus scrape config.
-    ScrapeConfig,
-}
-
-/// A file of the workspace that goes into a bundle.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct File {
-    /// The file, relative to the workspace root.
-    #[schemars(extend("format" = "relative-path"))]
-    pub source: Spanned<String>,
-    /// Its path in the bundle. Default: its base name.
-    #[schemars(extend("format" = "relative-path"))]
-    pub path: Option<Spanned<String>>,
-    /// Whether it is a program or a script.
-    #[serde(default)]
-    pub executable: bool,
 }
 
 /// What packages say of the product beside what `[product]` says.
@@ -636,54 +404,12 @@ fn stop_timeout_default() -> Spanned<Duration> {
     seconds(30)
 }
 
-fn metrics_path_default() -> Spanned<String> {
-    Spanned::from("/metrics".to_owned())
-}
-
-fn ready_path_default() -> Spanned<String> {
-    Spanned::from("/readyz".to_owned())
-}
-
-fn scrape_interval_default() -> Spanned<Duration> {
-    seconds(15)
-}
-
-fn scrape_timeout_default() -> Spanned<Duration> {
-    seconds(10)
-}
-
 fn required_default() -> bool {
     true
 }
 
 fn seconds(seconds: u64) -> Spanned<Duration> {
     Spanned::from(Duration::from_secs(seconds))
-}
-
-impl Default for Families {
-    fn default() -> Self {
-        Self {
-            start_time: Spanned::from("process_start_time_seconds".to_owned()),
-            requests: Spanned::from("http_requests_total".to_owned()),
-            request_duration: Spanned::from("http_request_duration_seconds".to_owned()),
-            certificate_not_after: Spanned::from("tls_cert_not_after_timestamp_seconds".to_owned()),
-            upstream_healthy: None,
-        }
-    }
-}
-
-impl Default for Alerts {
-    fn default() -> Self {
-        Self {
-            down_for: seconds(120),
-            restarts_max: Spanned::from(3),
-            restarts_window: seconds(15 * 60),
-            error_ratio_max: Spanned::from(0.05),
-            latency_p99_max: seconds(1),
-            degraded_for: seconds(600),
-            certificate_expires_within: seconds(14 * 24 * 3600),
-        }
-    }
 }
 
 impl Default for Checksums {
