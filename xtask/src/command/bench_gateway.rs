@@ -15,7 +15,7 @@ use crate::toolchain::requirement::{self, Need};
 use std::path::PathBuf;
 use xshell::{Shell, cmd};
 
-/// Runs `$0` where loopback is all there is, may hold all connections at once, and leaves no process behind.
+/// Runs `$0` where loopback is all there is, and may hold all connections at once.
 const ENTER: &str = "ip link set lo up && ulimit -n \"$(ulimit -Hn)\" && exec \"$0\" \"$@\"";
 
 pub(super) fn run(arguments: &Bench) -> Result<(), Error> {
@@ -41,7 +41,12 @@ pub(super) fn run(arguments: &Bench) -> Result<(), Error> {
     let options = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
     let user = (!crate::doctor::install::is_root()).then_some("--map-root-user");
     let xtask = &project.facts.xtask;
-    let inside = cmd!(shell, "unshare {user...} {options...} sh -c {ENTER} {xtask} {words...}");
+    // When this program is killed `unshare` goes, and with `unshare` every process inside (setpriv(1), unshare(1)).
+    let ends_with_us = ["--pdeathsig", "KILL"];
+    let inside = cmd!(
+        shell,
+        "setpriv {ends_with_us...} unshare {user...} {options...} sh -c {ENTER} {xtask} {words...}"
+    );
     inside.quiet().run().map_err(|_| Error::Findings("see what is said above".to_owned()))
 }
 
