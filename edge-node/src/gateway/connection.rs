@@ -284,7 +284,8 @@ async fn serve_http2(
     let for_service = Rc::clone(context);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let context = Rc::clone(&for_service);
-        async move { Ok::<_, Infallible>(super::serve(request, context).await) }
+        // Boxed: hyper makes a task of it, which is moved more than once.
+        Box::pin(async move { Ok::<_, Infallible>(super::serve(request, context).await) })
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let mut driving = Driving::new(context, http2::Connection::graceful_shutdown);
@@ -347,8 +348,8 @@ async fn unless_told<F: Future>(future: F, control: &Control) -> Option<F::Outpu
 #[derive(Clone, Copy, Debug)]
 pub struct OnThisThread;
 
-impl<F: Future + 'static> hyper::rt::Executor<F> for OnThisThread {
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for OnThisThread {
     fn execute(&self, future: F) {
-        drop(tokio::task::spawn_local(async move { drop(future.await) }));
+        drop(tokio::task::spawn_local(future));
     }
 }

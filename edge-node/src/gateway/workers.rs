@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Connections of which the memory is worth giving back together, and how often that is done at
 /// most.
 const GIVEN_UP_MIN: usize = 64;
-const GIVE_BACK_EVERY: Duration = Duration::from_secs(1);
+const GIVE_BACK_EVERY: Duration = Duration::from_millis(250);
 
 /// Threads of a worker for what blocks: names that are looked up, files that are read.
 const BLOCKING_THREADS_MAX: usize = 4;

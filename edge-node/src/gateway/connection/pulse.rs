@@ -48,8 +48,9 @@ pub enum Overdue {
     Rest,
 }
 
-/// How long a connection keeps its buffers without a request.
-const REST: Duration = Duration::from_secs(1);
+/// How long a connection keeps its buffers without a request: a rush of clients that ask once each
+/// would else hold those of all of them.
+const REST: Duration = Duration::from_millis(200);
 
 impl Pulse {
     /// That of a connection which was just taken.
