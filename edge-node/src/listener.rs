@@ -387,14 +387,12 @@ impl Serving {
         let Self { name: _, address: _, departure, stop, mut accepting, slots } = self;
         let _ = stop.send(());
         let drained = async {
-            // The task can only fail by a panic, which leaves nothing to wait for.
-            let _ = (&mut accepting).await;
-            let _ = tokio::time::timeout(last_call, slots.until_unused()).await;
+            let _ = tokio::time::timeout(last_call, settled(&mut accepting, &slots)).await;
             departure.end_idle();
             let leave = timeout - (timeout / 2).min(LEAVE_MAX);
-            let _ = tokio::time::timeout(leave, slots.until_unused()).await;
+            let _ = tokio::time::timeout(leave, settled(&mut accepting, &slots)).await;
             departure.close_lasting();
-            slots.until_unused().await;
+            settled(&mut accepting, &slots).await;
         };
         let drained = tokio::time::timeout(last_call + timeout, drained).await;
         // It may still wait for a slot, with the listening socket open.
@@ -403,6 +401,17 @@ impl Serving {
         departure.cut();
         cut
     }
+}
+
+/// Waits until no connection is left, and none in the kernel either: with every slot taken, those that are there come in
+/// only when somebody leaves.
+async fn settled(accepting: &mut JoinHandle<()>, slots: &Slots) {
+    slots.until_unused().await;
+    if !accepting.is_finished() {
+        // The task can only fail by a panic, which leaves nothing to wait for.
+        let _ = accepting.await;
+    }
+    slots.until_unused().await;
 }
 
 #[cfg(test)]

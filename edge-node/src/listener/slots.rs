@@ -13,6 +13,8 @@ pub struct Slots {
     used: AtomicUsize,
     /// Keeps the news of a freed slot for a taker that does not wait yet.
     freed: Notify,
+    /// The same for who waits until all are free.
+    left: Notify,
 }
 
 /// A slot that is taken, free again when dropped.
@@ -22,7 +24,12 @@ pub struct Slot(Arc<Slots>);
 impl Slots {
     /// As many free slots.
     pub fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max: max.into(), used: 0.into(), freed: Notify::new() })
+        Arc::new(Self {
+            max: max.into(),
+            used: 0.into(),
+            freed: Notify::new(),
+            left: Notify::new(),
+        })
     }
 
     /// Changes their number; where more are taken, none is free until enough were given back.
@@ -50,10 +57,10 @@ impl Slots {
         Slot(Arc::clone(self))
     }
 
-    /// Waits until all are free; who waits for a slot meanwhile may not hear of it.
+    /// Waits until all are free; one at a time may.
     pub async fn until_unused(&self) {
         while self.used() > 0 {
-            self.freed.notified().await;
+            self.left.notified().await;
         }
     }
 }
@@ -62,6 +69,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.0.used.fetch_sub(1, Ordering::Relaxed);
         self.0.freed.notify_one();
+        self.0.left.notify_one();
     }
 }
 

@@ -73,6 +73,16 @@ async fn a_connection_over_the_cap_waits_until_another_ends() {
     assert!(within(second).await.unwrap().ends_with("hello"));
 }
 
+#[tokio::test]
+async fn with_every_slot_taken_a_drain_still_ends_idle_connections() {
+    let (address, _metrics, serving) = start("connections-max = 1");
+    let mut first = TcpStream::connect(address).await.unwrap();
+    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    within(first.read_exact(&mut [0])).await.unwrap();
+    assert_eq!(within(serving.drain(Duration::from_millis(10), 2 * PATIENCE)).await, Ok(()));
+    within(first.read_to_end(&mut Vec::new())).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_finish_its_head_is_let_go() {
     let (address, _metrics, _serving) = start("header-read-timeout = '2s'");
