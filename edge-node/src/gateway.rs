@@ -123,6 +123,13 @@ impl Gateway {
                 }
             }
         }
+        for (listener, files) in self.certificates.extract_if(|listener, _| {
+            config.listeners.data.iter().all(|settings| settings.name != *listener)
+        }) {
+            for file in files {
+                self.metrics.forget_certificate(&listener, &file);
+            }
+        }
         for (pool, upstream) in self.snapshot.upstreams().difference(&snapshot.upstreams()) {
             self.metrics.forget_upstream(pool, upstream);
         }

@@ -241,8 +241,8 @@ async fn greet(
     };
     let stream = TlsAcceptor::from(tls).accept(stream).await?;
     let session = stream.get_ref().1;
-    let (server_name, identity) =
-        (session.server_name().map(Box::from), Identity::of_peer(session));
+    let server_name = session.server_name().map(Box::from);
+    let identity = Identity::of_peer(session).map_err(std::io::Error::other)?;
     let (stream, version) = ClientStream::tls(stream, pulse);
     Ok(Greeted { stream, version, server_name, identity })
 }

@@ -1,6 +1,6 @@
 //! What a listener asks of clients: a certificate of an authority that it knows and that is not revoked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
@@ -11,6 +11,7 @@ use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use x509_cert::certificate::Rfc5280;
 use x509_cert::crl::CertificateList;
 use x509_cert::der::Decode as _;
+use x509_cert::name::Name;
 
 use super::{RevocationListInfo, TlsError, certificate, pem};
 use crate::config::ClientCertificates;
@@ -36,11 +37,18 @@ pub fn verifier(
     if !is_required {
         builder = builder.allow_unauthenticated();
     }
-    let mut infos = Vec::new();
+    let (mut infos, mut issuers) = (Vec::new(), Vec::<(Name, &PathBuf)>::new());
     for file in revoked {
         let lists = pem::revocation_lists(file)?;
         for list in &lists {
-            infos.push(info(file, list)?);
+            let list = parse(file, list)?;
+            let issuer = list.tbs_cert_list.issuer;
+            if let Some((_, first)) = issuers.iter().find(|(known, _)| *known == issuer) {
+                return Err(twice(file, first, &issuer));
+            }
+            issuers.push((issuer, file));
+            let next_update = list.tbs_cert_list.next_update.map(certificate::timestamp);
+            infos.push(RevocationListInfo { file: file.clone(), next_update });
         }
         builder = builder.with_crls(lists);
     }
@@ -73,14 +81,22 @@ pub fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-fn info(
+fn parse(
     file: &Path,
     list: &CertificateRevocationListDer<'_>,
-) -> Result<RevocationListInfo, TlsError> {
-    let list = CertificateList::<Rfc5280>::from_der(list)
-        .map_err(|error| wrong(file, format!("has a malformed revocation list: {error}")))?;
-    let next_update = list.tbs_cert_list.next_update.map(certificate::timestamp);
-    Ok(RevocationListInfo { file: file.to_owned(), next_update })
+) -> Result<CertificateList<Rfc5280>, TlsError> {
+    CertificateList::from_der(list)
+        .map_err(|error| wrong(file, format!("has a malformed revocation list: {error}")))
+}
+
+/// Two lists of an issuer: webpki would ask the first and never the other one, whichever is the newer, and in whatever
+/// parts the issuer divides its certificates where these do not say so.
+fn twice(file: &Path, first: &Path, issuer: &Name) -> TlsError {
+    let what = format!(
+        "has a revocation list of `{issuer}`, and so has {}: only one of them would be asked",
+        first.display()
+    );
+    wrong(file, what)
 }
 
 fn wrong(path: &Path, what: String) -> TlsError {

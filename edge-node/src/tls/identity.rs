@@ -30,6 +30,11 @@ pub struct Identity {
     pub fingerprint: String,
 }
 
+/// A verified certificate with names that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the client's certificate has names that cannot be read")]
+pub struct Unreadable;
+
 impl Identity {
     /// Reads a verified certificate; none where it cannot be read.
     #[must_use]
@@ -39,9 +44,16 @@ impl Identity {
     }
 
     /// Who is at the other end of a connection whose handshake is done; none where it showed no certificate.
-    #[must_use]
-    pub fn of_peer(connection: &CommonState) -> Option<Self> {
-        connection.peer_certificates()?.first().and_then(Self::of)
+    ///
+    /// # Errors
+    /// When it showed one that rustls could read and this cannot: that is not nobody, whom a route may let in.
+    pub fn of_peer(connection: &CommonState) -> Result<Option<Self>, Unreadable> {
+        Self::of_first(connection.peer_certificates())
+    }
+
+    fn of_first(chain: Option<&[CertificateDer<'_>]>) -> Result<Option<Self>, Unreadable> {
+        let shown = chain.and_then(<[_]>::first);
+        shown.map(|certificate| Self::of(certificate).ok_or(Unreadable)).transpose()
     }
 
     /// Whether the rules let it in: one of its names fits one of them, or there are none.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::Ticketer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::ServerSessionMemoryCache;
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, ServerConfig, SupportedProtocolVersion, version};
 
@@ -15,7 +15,7 @@ use super::sni::BySni;
 use super::{CertificateInfo, Loaded, TlsError, certificate, clients, files, pem, provider};
 use crate::config::{CertificateFiles, ServerTls, TlsVersion};
 
-/// Sessions remembered for TLS 1.2 clients that cannot keep a ticket, a few KiB each with a client's certificate.
+/// Sessions remembered for TLS 1.2 clients that cannot keep a ticket.
 /// All others carry their own session, encrypted, so that its memory is theirs.
 const SESSIONS_MAX: usize = 256;
 
@@ -27,8 +27,9 @@ static TLS12_AND_13: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version
 
 /// What a listener needs. Reads files, so it may block.
 ///
-/// Tickets are encrypted with keys that this config alone has: no session outlives a reload, so that who was revoked
-/// meanwhile is asked for a certificate again.
+/// Tickets are encrypted with keys that this config alone has: no session outlives a reload. Where clients are asked
+/// for certificates there are no sessions at all: rustls takes who resumes one for who he was, and would let in for
+/// ever, ticket by ticket, whose certificate has expired meanwhile or whose revocation list is out of date.
 ///
 /// # Errors
 /// When a file cannot be used.
@@ -50,8 +51,13 @@ pub fn server(settings: &ServerTls) -> Result<Loaded, TlsError> {
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
     config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
-    config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
-    config.ticketer = Ticketer::new().map_err(|_random| TlsError::Random)?;
+    if asked.is_some() {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+        config.ticketer = Ticketer::new().map_err(|_random| TlsError::Random)?;
+    }
     let certificates = shown.into_iter().map(|(_, info)| info).collect();
     Ok(Loaded { config: Arc::new(config), by_sni, certificates, revocation_lists })
 }

@@ -239,7 +239,8 @@ fn what_is_stapled_must_be_a_response_that_says_something() {
 #[test]
 fn revocation_lists_are_loaded_and_one_out_of_date_is_a_warning() {
     let site = Site::new();
-    let good = written(site.path(), "good.crl", site.authority.revocation_list(&[7], GOOD));
+    let other = Authority::new("other").revocation_list(&[7], GOOD);
+    let good = written(site.path(), "good.crl", other);
     let old = written(site.path(), "old.crl", site.authority.revocation_list(&[], EXPIRED));
     let loaded = server(&site.with_clients(vec![good, old])).unwrap();
     let warnings: Vec<_> =
@@ -249,6 +250,18 @@ fn revocation_lists_are_loaded_and_one_out_of_date_is_a_warning() {
         [
             "old.crl: a newer list was due at 2021-01-01T00:00:00Z: its authority's clients are refused"
         ]
+    );
+}
+
+#[test]
+fn a_second_revocation_list_of_an_authority_is_refused_as_nobody_would_be_asked_by_it() {
+    let site = Site::new();
+    let lists = [("one.crl", [7]), ("two.crl", [8])].map(|(name, serials)| {
+        written(site.path(), name, site.authority.revocation_list(&serials, GOOD))
+    });
+    assert_eq!(
+        site.refusal(&site.with_clients(lists.to_vec())),
+        "two.crl: has a revocation list of `CN=site`, and so has one.crl: only one of them would be asked"
     );
 }
 

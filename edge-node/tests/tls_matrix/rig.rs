@@ -137,7 +137,7 @@ async fn serve(acceptor: &TlsAcceptor, stream: TcpStream) -> Outcome {
         Err(error) => return Outcome::Refused(error.to_string()),
     };
     let connection = stream.get_ref().1;
-    let identity = Identity::of_peer(connection);
+    let identity = Identity::of_peer(connection).unwrap();
     let alpn = connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
     // A client of TLS 1.3 that refuses us says so only now.
     let greeted = async {

@@ -1,6 +1,7 @@
 //! TLS on either side: HTTP/2 by ALPN, who a client is, and certificates that are exchanged.
 
 use ::tests::certificates::{Authority, Leaf};
+use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 use tokio_rustls::TlsConnector;
@@ -47,6 +48,12 @@ impl Site {
         )
     }
 
+    /// The client's certificate.
+    fn client(&self) -> CertificateFiles {
+        let [chain, key] = ["client.pem", "client.key"].map(|name| self.file(name).into());
+        CertificateFiles { chain, key, ocsp: None }
+    }
+
     /// A client's connection, with a certificate or without.
     async fn connect(
         &self,
@@ -54,11 +61,7 @@ impl Site {
         protocol: Protocol,
         with_certificate: bool,
     ) -> TlsStream<TcpStream> {
-        let certificate = with_certificate.then(|| CertificateFiles {
-            chain: self.file("client.pem").into(),
-            key: self.file("client.key").into(),
-            ocsp: None,
-        });
+        let certificate = with_certificate.then(|| self.client());
         let authorities = self.file("authority.pem").into();
         let settings = ClientTls { authorities, server_name: None, certificate };
         let config = crate::tls::client(&settings, protocol).unwrap();
@@ -197,4 +200,51 @@ async fn metrics_tell_when_certificates_expire() {
         "tls_cert_not_after_timestamp_seconds{{listener=\"data\",certificate=\"{}\"}} 3786912000",
         site.file("server.pem")
     ));
+}
+
+#[tokio::test]
+async fn metrics_forget_the_certificates_of_a_listener_that_is_gone() {
+    let site = Site::new();
+    let mut rig = Rig::with_listener(&site.listener(), "");
+    let mut without = config("");
+    without.listeners.data.clear();
+    rig.gateway.apply(&without, &Material::default());
+    let text = rig.metrics.expose(crate::observe::exposition::Exposition::Classic);
+    assert!(!text.contains("server.pem"), "{text}");
+}
+
+/// How the second of two handshakes of the same client goes.
+async fn second_handshake(site: &Site, listener: &str) -> Option<HandshakeKind> {
+    let rig = Rig::with_listener(listener, "");
+    let settings = ClientTls {
+        authorities: site.file("authority.pem").into(),
+        server_name: None,
+        certificate: Some(site.client()),
+    };
+    let config = crate::tls::client(&settings, Protocol::Http1).unwrap();
+    let mut kind = None;
+    for _ in 0..2 {
+        let stream = TcpStream::connect(rig.address).await.unwrap();
+        let name = ServerName::try_from("a.example").unwrap();
+        let connecting = TlsConnector::from(Arc::clone(&config)).connect(name, stream);
+        let mut stream = within(connecting).await.unwrap();
+        kind = stream.get_ref().1.handshake_kind();
+        // A ticket comes behind the handshake, and is read with the answer.
+        stream.write_all(GET.as_bytes()).await.unwrap();
+        let _ = within(stream.read_to_end(&mut Vec::new())).await;
+    }
+    kind
+}
+
+#[tokio::test]
+async fn sessions_are_resumed_only_where_nobody_is_asked_who_he_is() {
+    let site = Site::new();
+    let [chain, key] = ["server.pem", "server.key"].map(|name| site.file(name));
+    let open = format!("tls = {{ certificates = [{{ chain = '{chain}', key = '{key}' }}] }}");
+    assert_eq!(second_handshake(&site, &open).await, Some(HandshakeKind::Resumed));
+    for version in ["1.2", "1.3"] {
+        let listener =
+            site.listener().replace("clients =", &format!("version-min = '{version}', clients ="));
+        assert_eq!(second_handshake(&site, &listener).await, Some(HandshakeKind::Full));
+    }
 }

@@ -50,6 +50,14 @@ fn what_is_no_certificate_is_nobody() {
     assert_eq!(Identity::of(&CertificateDer::from(der)), None);
 }
 
+#[test]
+fn a_certificate_that_cannot_be_read_is_not_the_same_as_none() {
+    let unreadable = CertificateDer::from(b"\x30\x03\x02\x01\x00".to_vec());
+    assert_eq!(Identity::of_first(None), Ok(None));
+    assert_eq!(Identity::of_first(Some(&[])), Ok(None));
+    assert_eq!(Identity::of_first(Some(&[unreadable])), Err(Unreadable));
+}
+
 fn rules(pattern: NamePattern) -> ClientRules {
     ClientRules { is_required: true, allow: vec![pattern] }
 }
