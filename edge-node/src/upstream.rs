@@ -151,11 +151,11 @@ pub enum Outcome {
     Answered(StatusCode),
     /// No connection was had.
     ConnectFailed,
-    /// There was a connection, and no answer in time.
+    /// There was no answer in the time that the config gives, and that was nobody else's doing.
     TimedOut,
     /// The connection broke before the answer.
     Broke,
-    /// The client went away, which says nothing of the upstream.
+    /// The client went away, or was what was waited for, which says nothing of the upstream.
     Abandoned,
 }
 

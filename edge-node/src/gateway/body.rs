@@ -1,7 +1,7 @@
 //! Bodies on their way: of answers to clients, with the account that is closed at their end, and
 //! of requests to upstreams, with the limits that a listener and a route set.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,15 +13,21 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::client::Lease;
+use super::connection::Streams;
 use super::connection::pulse::Pulse;
 use super::exchange::Exchange;
 use super::files::FileBody;
 use super::head;
 use crate::upstream::Try;
 
+/// Bytes of an answer that an HTTP/2 client must make room for at a time, so that one on a slow line is known to read.
+const PIECE_MAX: usize = 16 * 1024;
+
 /// The body of an answer.
 pub struct Answer {
     content: Content,
+    /// What is left of a frame of it that is handed over in pieces.
+    rest: Bytes,
     /// Closed when the answer is complete, or given up.
     exchange: Option<Box<Exchange>>,
 }
@@ -62,38 +68,114 @@ pub enum BodyError {
     Read(#[from] std::io::Error),
 }
 
-/// The time that a body may stand still; no timer is set while it does not.
+/// The time that a request and its answer may stand still, both of them; no timer is set while they do not.
 pub struct Stall {
-    limit: Duration,
+    /// How long nothing may come.
+    pub limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
+    traffic: Traffic,
+}
+
+/// When bytes of a request's body or of its answer passed last; none if the request has no body, so that there is but
+/// one direction.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic(Option<Rc<Cell<Instant>>>);
+
+impl Traffic {
+    /// That of a request with a body.
+    pub fn begin() -> Self {
+        Self(Some(Rc::new(Cell::new(Instant::now()))))
+    }
+
+    /// Something passed.
+    fn passed(&self) {
+        if let Some(last) = &self.0 {
+            last.set(Instant::now());
+        }
+    }
+
+    /// When `limit` is over, if that is later than now.
+    fn patience(&self, limit: Duration) -> Option<Instant> {
+        let until = self.0.as_ref()?.get() + limit;
+        (until > Instant::now()).then_some(until)
+    }
 }
 
 impl Stall {
-    pub fn new(limit: Duration) -> Self {
-        Self { limit, sleep: None }
+    /// Nothing has stood still so far.
+    pub fn new(limit: Duration, traffic: Traffic) -> Self {
+        Self { limit, sleep: None, traffic }
     }
 
     /// Something came.
     fn moved(&mut self) {
         self.sleep = None;
+        self.traffic.passed();
     }
 
-    /// Nothing came; ready once that took too long.
+    /// Nothing came; ready once that took too long, and nothing went the other way either.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
-        self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(context)
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        loop {
+            ready!(sleep.as_mut().poll(context));
+            let Some(until) = self.traffic.patience(limit) else { return Poll::Ready(()) };
+            sleep.as_mut().reset(until);
+        }
     }
 }
 
 impl Answer {
     /// A body, at the end of which the account of its request is closed.
     pub fn new(content: Content, exchange: Box<Exchange>) -> Self {
-        Self { content, exchange: Some(exchange) }
+        let answer = Self { content, rest: Bytes::new(), exchange: Some(exchange) };
+        if let Some(streams) = answer.streams() {
+            streams.wait();
+        }
+        answer
+    }
+
+    /// The streams of its connection, if that is HTTP/2: what was handed over waits until the client has room for it,
+    /// and only then is more asked for.
+    fn streams(&self) -> Option<&Streams> {
+        self.exchange.as_ref()?.streams()
     }
 
     /// No body, in the place of which something else has the account.
     pub fn empty() -> Self {
-        Self { content: Content::Full(Bytes::new()), exchange: None }
+        Self { content: Content::Full(Bytes::new()), rest: Bytes::new(), exchange: None }
+    }
+}
+
+impl Answer {
+    fn poll_content(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(match &mut self.content {
+            Content::Full(bytes) if bytes.is_empty() => None,
+            Content::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Content::Passed(passed) => ready!(passed.poll_frame(context)),
+            Content::File(body) => ready!(Pin::new(body).poll_frame(context))
+                .map(|frame| frame.map_err(BodyError::from)),
+        })
+    }
+
+    /// A frame for an HTTP/2 client: none larger than a piece.
+    fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.rest.is_empty() {
+            match ready!(self.poll_content(context)).map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => self.rest = data,
+                Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let piece = self.rest.split_to(self.rest.len().min(PIECE_MAX));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 }
 
@@ -105,28 +187,33 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = match &mut self.content {
-            Content::Full(bytes) if bytes.is_empty() => None,
-            Content::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Content::Passed(passed) => ready!(passed.poll_frame(context)),
-            Content::File(body) => ready!(Pin::new(body).poll_frame(context))
-                .map(|frame| frame.map_err(BodyError::from)),
+        let frame = match self.streams() {
+            Some(streams) => {
+                streams.go_on();
+                ready!(self.poll_piece(context))
+            }
+            None => ready!(self.poll_content(context)),
         };
         if let (Some(exchange), Some(Ok(frame))) = (&mut self.exchange, &frame) {
             exchange.sent(frame.data_ref().map_or(0, bytes::Buf::remaining));
+        }
+        if let (Some(streams), true) = (self.streams(), frame.is_some()) {
+            streams.wait();
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Full(bytes) => bytes.is_empty(),
-            Content::Passed(passed) => passed.incoming.is_end_stream(),
-            Content::File(body) => body.is_end_stream(),
-        }
+        self.rest.is_empty()
+            && match &self.content {
+                Content::Full(bytes) => bytes.is_empty(),
+                Content::Passed(passed) => passed.incoming.is_end_stream(),
+                Content::File(body) => body.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
+        // Asked for before anything was taken out of it, so that there is no rest.
         match &self.content {
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Passed(passed) => passed.incoming.size_hint(),
@@ -135,10 +222,17 @@ impl Body for Answer {
     }
 }
 
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(streams) = self.streams() {
+            streams.go_on();
+        }
+    }
+}
+
 impl Passed {
     /// A body that comes on the connection of `lease`, which is given back at its end.
-    pub fn new(incoming: Incoming, lease: Lease, attempt: Try, stall: Duration) -> Self {
-        let stall = Stall::new(stall);
+    pub fn new(incoming: Incoming, lease: Lease, attempt: Try, stall: Stall) -> Self {
         Self { incoming, lease: Some(lease), _attempt: attempt, stall, is_complete: false }
     }
 
@@ -177,8 +271,9 @@ type Shared = Rc<RefCell<Option<Sending>>>;
 struct Sending {
     incoming: Incoming,
     limits: BodyLimits,
-    /// True once anything was taken out of it.
+    /// True once anything was taken out of it, and once all of it was.
     has_begun: bool,
+    has_ended: bool,
     bytes: u64,
     /// How long the client was waited for.
     waited: Duration,
@@ -187,6 +282,7 @@ struct Sending {
     /// Told to who answers the client.
     refusal: Option<Refusal>,
     origin: Origin,
+    traffic: Traffic,
 }
 
 /// Where a client's body comes from: told once all of it came.
@@ -232,12 +328,14 @@ impl Original {
             incoming,
             limits,
             has_begun: false,
+            has_ended: false,
             bytes: 0,
             waited: Duration::ZERO,
             waiting_since: None,
             sleep: None,
             refusal: None,
             origin,
+            traffic: Traffic::begin(),
         }))))
     }
 
@@ -249,6 +347,18 @@ impl Original {
     /// Why it was refused, if it was.
     pub fn refusal(&self) -> Option<Refusal> {
         self.0.borrow().as_ref()?.refusal
+    }
+
+    /// True while more of it is waited for.
+    pub fn is_waited_for(&self) -> bool {
+        self.0.borrow().as_ref().is_some_and(|sending| sending.waiting_since.is_some())
+    }
+
+    /// What passes of it, as long as there is more to come.
+    pub fn traffic(&self) -> Traffic {
+        let sending = self.0.borrow();
+        let open = sending.as_ref().filter(|sending| !sending.has_ended);
+        open.map(|sending| sending.traffic.clone()).unwrap_or_default()
     }
 
     /// Takes it back from who was to send it, if all of it is still there.
@@ -267,6 +377,7 @@ impl Sending {
             return self.wait(context);
         };
         self.has_begun = true;
+        self.traffic.passed();
         if let Some(since) = self.waiting_since.take() {
             self.waited += since.elapsed();
             self.sleep = None;
@@ -275,7 +386,10 @@ impl Sending {
             // The client's doing, for which no upstream may answer.
             Some(Err(_)) => self.refusal = Some(Refusal::Broken),
             Some(Ok(_)) if !self.incoming.is_end_stream() => {}
-            Some(Ok(_)) | None => self.origin.pulse.end_body(self.origin.number),
+            Some(Ok(_)) | None => {
+                self.has_ended = true;
+                self.origin.pulse.end_body(self.origin.number);
+            }
         }
         if let Some(Ok(frame)) = &mut frame {
             if let Some(trailers) = frame.trailers_mut() {
@@ -298,16 +412,33 @@ impl Sending {
             let patience = self.patience();
             self.sleep = Some(Box::pin(tokio::time::sleep(patience)));
         }
-        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        ready!(sleep.as_mut().poll(context));
+        while let Some(sleep) = &mut self.sleep {
+            ready!(sleep.as_mut().poll(context));
+            let Some(until) = self.more_patience() else { break };
+            self.sleep = Some(Box::pin(tokio::time::sleep_until(until)));
+        }
         self.refusal = Some(Refusal::TooSlow);
         Poll::Ready(Some(Err(BodyError::TooSlow)))
     }
 
     fn patience(&self) -> Duration {
-        let Some(rate) = self.limits.rate_min else { return self.limits.stall };
+        self.rate_patience().min(self.limits.stall)
+    }
+
+    /// How long the client may take with the next bytes by its rate.
+    fn rate_patience(&self) -> Duration {
+        let Some(rate) = self.limits.rate_min else { return Duration::MAX };
         let earned = Duration::from_secs_f64(self.bytes as f64 / rate.max(1) as f64);
-        (self.limits.grace + earned).saturating_sub(self.waited).min(self.limits.stall)
+        (self.limits.grace + earned).saturating_sub(self.waited)
+    }
+
+    /// Until when the client is waited for longer, as its answer goes on meanwhile; not beyond what its rate allows.
+    fn more_patience(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let until = self.traffic.patience(self.limits.stall)?;
+        let by_rate = self.rate_patience().checked_sub(now - self.waiting_since?)?;
+        let until = now.checked_add(by_rate).map_or(until, |latest| until.min(latest));
+        (until > now).then_some(until)
     }
 }
 

@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
-use self::connect::Tls;
+use self::connect::{Lookup, Tls};
 use self::shelf::{Sender1, Shelf, Stream};
 use super::body::Outbound;
 use super::snapshot::PoolAtWork;
@@ -48,6 +48,7 @@ pub struct Destination {
     pub label: Arc<str>,
     tls: Option<Tls>,
     permits: Arc<Semaphore>,
+    lookup: Lookup,
     /// Requests that wait for a permit.
     waiting: AtomicUsize,
     open: Gauge,
@@ -91,6 +92,7 @@ impl Connector {
                 upstream: Arc::clone(upstream),
                 tls,
                 permits: Arc::new(Semaphore::new(settings.connections_max)),
+                lookup: Lookup::default(),
                 waiting: AtomicUsize::new(0),
                 open: metrics.upstream_connections(&settings.name, &label),
                 label,
@@ -176,7 +178,8 @@ impl Connections {
         self.shelves.borrow().is_empty()
     }
 
-    /// A connection to an upstream; a new one where `is_fresh`.
+    /// A connection to an upstream; a new one where `is_fresh`. While it is waited for behind other requests,
+    /// `is_queued` is true.
     ///
     /// # Errors
     /// When none can be had.
@@ -185,11 +188,12 @@ impl Connections {
         pool: &PoolAtWork,
         destination: &Arc<Destination>,
         is_fresh: bool,
+        is_queued: &Cell<bool>,
     ) -> Result<Lease, ConnectFault> {
         let connector = &pool.connector;
         let shelf = self.shelf(connector, destination);
         match connector.protocol {
-            Protocol::Http1 => self.single(pool, shelf, is_fresh).await,
+            Protocol::Http1 => self.single(pool, shelf, is_fresh, is_queued).await,
             Protocol::Http2 => shelf.stream(connector, is_fresh).await,
         }
     }
@@ -207,6 +211,7 @@ impl Connections {
         pool: &PoolAtWork,
         shelf: Rc<Shelf>,
         is_fresh: bool,
+        is_queued: &Cell<bool>,
     ) -> Result<Lease, ConnectFault> {
         if is_fresh {
             // What is idle went the way of the one that failed, most likely.
@@ -217,12 +222,17 @@ impl Connections {
         let permits = Arc::clone(&shelf.destination.permits);
         let permit = match permits.try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_none) => match self.wait(&pool.connector, &shelf).await? {
-                Free::Permit(permit) => permit,
-                Free::Connection(sender) => {
-                    return Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: true });
+            Err(_none) => {
+                is_queued.set(true);
+                let free = self.wait(&pool.connector, &shelf).await?;
+                is_queued.set(false);
+                match free {
+                    Free::Permit(permit) => permit,
+                    Free::Connection(sender) => {
+                        return Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: true });
+                    }
                 }
-            },
+            }
         };
         let sender = shelf.open_single(&pool.connector, permit).await?;
         Ok(Lease { kind: Kind::Single(sender), shelf, is_reused: false })

@@ -31,13 +31,21 @@ use crate::tls::Identity;
 pub mod pulse;
 mod room;
 mod stream;
+mod streams;
 
 use pulse::{Patience, Pulse};
 pub use room::{Control, Order, Room, Standing};
+pub use streams::Streams;
 
-/// Bytes that an HTTP/2 client may send of a body before it is read, a stream and a connection.
+/// Bytes that an HTTP/2 client may send of a body before it is read, a stream. A connection has as much for each of its
+/// streams, so that bodies which nobody reads do not hold up the others.
 const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 256 * 1024;
+
+/// What a connection may have of that at most: what its client may make this process hold.
+const CONNECTION_WINDOW_MAX: u32 = 16 * 1024 * 1024;
+
+/// The largest window there is. Source: RFC 9113, section 6.9.1.
+pub const WINDOW_MAX: u32 = (1 << 31) - 1;
 
 /// Streams that a client may have reset before they were looked at: more of them is an attack
 /// (CVE-2023-44487).
@@ -127,7 +135,11 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
     let site = guest.listening.site();
     let limits = &site.settings.listener;
     let pulse = Arc::new(Pulse::new());
-    let patience = Patience { head: limits.header_read_timeout, idle: site.settings.idle_timeout };
+    let patience = Patience {
+        head: limits.header_read_timeout,
+        idle: site.settings.idle_timeout,
+        write: limits.write_timeout,
+    };
     let standing = worker.room.enter(&guest._seat.departure, &pulse, patience);
     // Boxed, as is HTTP/2: what is over or rare must not make each connection as large.
     let greeting = Box::pin(greet(stream, &site, guest.is_own, &pulse));
@@ -135,7 +147,7 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
     let greeted = tokio::time::timeout(limits.header_read_timeout, greeting).await;
     let Ok(Some(greeted)) = greeted else { return Err(Fault::Silent) };
     let Greeted { stream, version, server_name, identity } = greeted.map_err(Fault::Greeting)?;
-    pulse.greeted();
+    pulse.greeted(version == Version::Http1);
     let context = Rc::new(ConnectionContext {
         worker,
         listening: Arc::clone(&guest.listening),
@@ -158,7 +170,7 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
             serve_http1(stream, &context).await
         }
         Version::Http2 => {
-            let http = http2(&site);
+            let http = http2(&site, &context);
             drop(site);
             Ok(Box::pin(serve_http2(http, stream, &context)).await?)
         }
@@ -243,7 +255,7 @@ async fn greet(
     let session = stream.get_ref().1;
     let server_name = session.server_name().map(Box::from);
     let identity = Identity::of_peer(session).map_err(std::io::Error::other)?;
-    let (stream, version) = ClientStream::tls(stream, pulse);
+    let (stream, version) = ClientStream::tls(stream, pulse).await?;
     Ok(Greeted { stream, version, server_name, identity })
 }
 
@@ -261,13 +273,15 @@ fn http1(site: &Site) -> http1::Builder {
 }
 
 /// HTTP/2 with the listener's limits.
-fn http2(site: &Site) -> http2::Builder<OnThisThread> {
+fn http2(site: &Site, context: &Rc<ConnectionContext>) -> http2::Builder<AsStreams> {
     let settings = &site.settings;
-    let mut http = http2::Builder::new(OnThisThread);
+    let mut http = http2::Builder::new(AsStreams(Rc::clone(context)));
     http.timer(TokioTimer::new())
         .max_concurrent_streams(settings.http2_streams_max)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_connection_window_size(
+            settings.http2_streams_max.saturating_mul(STREAM_WINDOW).min(CONNECTION_WINDOW_MAX),
+        )
         .max_send_buf_size(SEND_BUFFER_MAX)
         .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
         .max_header_list_size(u32::try_from(settings.listener.header_bytes_max).unwrap_or(u32::MAX))
@@ -277,7 +291,7 @@ fn http2(site: &Site) -> http2::Builder<OnThisThread> {
 }
 
 async fn serve_http2(
-    http: http2::Builder<OnThisThread>,
+    http: http2::Builder<AsStreams>,
     stream: Paced<ClientStream>,
     context: &Rc<ConnectionContext>,
 ) -> Result<(), hyper::Error> {
@@ -342,6 +356,17 @@ async fn unless_told<F: Future>(future: F, control: &Control) -> Option<F::Outpu
         Poll::Pending => Poll::Pending,
     })
     .await
+}
+
+/// Runs what a client's connection needs to have run beside it: its streams.
+#[derive(Clone)]
+struct AsStreams(Rc<ConnectionContext>);
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for AsStreams {
+    fn execute(&self, stream: F) {
+        let task = tokio::task::spawn_local(stream);
+        self.0.standing.control().streams.enter(task.abort_handle());
+    }
 }
 
 /// Runs what a connection needs to have run beside it on the worker's own thread.

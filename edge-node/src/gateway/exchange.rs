@@ -9,7 +9,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 use super::access::Told;
-use super::connection::ConnectionContext;
+use super::connection::{ConnectionContext, Streams};
 use super::snapshot::Site;
 use crate::observe::metrics::RouteMeters;
 
@@ -65,6 +65,11 @@ impl Exchange {
             site,
             context,
         })
+    }
+
+    /// The streams of its connection, if that is HTTP/2.
+    pub fn streams(&self) -> Option<&Streams> {
+        (self.version == Version::HTTP_2).then(|| &self.context.standing.control().streams)
     }
 
     /// Notes that the answer's head is on its way, and counts the request.

@@ -12,11 +12,11 @@ use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 use super::answer::Fault;
-use super::body::{BodyLimits, Origin, Passed};
+use super::body::{BodyLimits, Origin, Passed, Stall};
 use super::client::Destination;
 use super::exchange::Exchange;
 use super::forwarded::{self, Way};
-use super::reply::Reply;
+use super::reply::{Reply, is_grpc};
 use super::retry::{Answered, Message, Sending, grpc_timeout};
 use super::snapshot::{Entry, PoolAtWork};
 use super::table::Found;
@@ -62,7 +62,8 @@ pub async fn forward(
 ) -> Result<Reply, Fault> {
     let Going { settings, pool, found } = going;
     let upgrade = upgrade(&mut parts, &body, pool.connector.protocol());
-    let timeout = grpc_timeout(&parts.headers).unwrap_or(Duration::MAX).min(settings.timeout);
+    let wanted = if is_grpc(&parts.headers) { grpc_timeout(&parts.headers) } else { None };
+    let timeout = wanted.unwrap_or(Duration::MAX).min(settings.timeout);
     let hash = hash(exchange, &pool.pool.settings().balance, &parts.headers);
     let target = target(&going_path(settings, found, path, &parts.uri), path, &parts.uri);
     let target = target.ok_or(Fault::Internal)?;
@@ -97,11 +98,12 @@ pub async fn forward(
         forward: settings,
         hash,
         deadline,
+        is_hurried: timeout < settings.timeout,
         note: &mut note,
         adapt: &mut adapt,
     };
     let answered = sending.send(&mut message).await?;
-    pass(answered, settings, upgrade)
+    pass(answered, Stall::new(settings.stream_idle_timeout, message.traffic()), upgrade)
 }
 
 fn body_limits(exchange: &Exchange, found: &Found<'_, Entry>, settings: &Forward) -> BodyLimits {
@@ -115,17 +117,17 @@ fn body_limits(exchange: &Exchange, found: &Found<'_, Entry>, settings: &Forward
 }
 
 /// Passes an answer on.
-fn pass(answered: Answered, settings: &Forward, upgrade: Option<Upgrade>) -> Result<Reply, Fault> {
+fn pass(answered: Answered, stall: Stall, upgrade: Option<Upgrade>) -> Result<Reply, Fault> {
     let Answered { response, lease, attempt } = answered;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it otherwise.
         let Upgrade { client } = upgrade.ok_or(Fault::BadAnswer)?;
-        return Ok(tunnel::agreed(client, response, attempt, settings.stream_idle_timeout));
+        return Ok(tunnel::agreed(client, response, attempt, stall.limit));
     }
     let (mut head, incoming) = response.into_parts();
     strip(&mut head.headers);
     head.version = Version::HTTP_11;
-    let passed = Passed::new(incoming, lease, attempt, settings.stream_idle_timeout);
+    let passed = Passed::new(incoming, lease, attempt, stall);
     Ok(Reply::passed(head, passed))
 }
 

@@ -1,6 +1,7 @@
 //! A request on its way to an answer: upstreams are tried in turn as long as that is safe, within
 //! the time and the budget there is. What a head becomes before it is sent is in `proxy.rs`.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use http::{HeaderMap, Method, Request};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::body::{BodyLimits, Origin, Original, Outbound, Refusal};
+use super::body::{BodyLimits, Origin, Original, Outbound, Refusal, Traffic};
 use super::client::{ConnectFault, Connections, Destination, Lease};
 use super::snapshot::PoolAtWork;
 use super::{answer, head};
@@ -61,6 +62,11 @@ impl Message {
         Some(Request::from_parts(parts, body))
     }
 
+    /// What passes of its body, while there is more to come.
+    pub fn traffic(&self) -> Traffic {
+        self.original.as_ref().map(Original::traffic).unwrap_or_default()
+    }
+
     /// Takes back what was not sent.
     fn put_back(&mut self, request: Request<Outbound>) {
         let (parts, body) = request.into_parts();
@@ -79,14 +85,20 @@ impl Message {
     }
 }
 
-/// True if an upstream says that it did nothing with a request. Source: RFC 9113, section 8.7.
-fn is_unseen(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|it| it.downcast_ref::<h2::Error>());
-    cause.is_some_and(|cause| {
-        // A GOAWAY is the end of those streams only that it does not cover.
-        let is_refused = cause.reason() == Some(h2::Reason::REFUSED_STREAM);
-        cause.is_remote() && (cause.is_go_away() || is_refused)
-    })
+/// An upstream's word that it did nothing with a request. Source: RFC 9113, section 8.7.
+struct Unseen {
+    /// True if it takes no other one on the same connection.
+    is_connection_over: bool,
+}
+
+/// Whether an error is such a word.
+fn unseen(error: &hyper::Error) -> Option<Unseen> {
+    let cause = std::error::Error::source(error)?.downcast_ref::<h2::Error>()?;
+    // A GOAWAY is the end of those streams only that it does not cover.
+    let is_connection_over = cause.is_go_away();
+    let is_refused = cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+    (cause.is_remote() && (is_connection_over || is_refused))
+        .then_some(Unseen { is_connection_over })
 }
 
 /// Safe to send again though the first one may have been acted on. Source: RFC 9110, section 9.2.2.
@@ -111,6 +123,8 @@ pub struct Sending<'a> {
     pub hash: u64,
     /// When all tries must have ended.
     pub deadline: Instant,
+    /// True if that is the client's wish: what comes of it says nothing of an upstream.
+    pub is_hurried: bool,
     /// Told of each try.
     pub note: &'a mut dyn FnMut(&Arc<Destination>),
     /// Addresses the request to an upstream, which is reached by TLS or not.
@@ -165,13 +179,24 @@ impl Sending<'_> {
         };
         (self.note)(destination);
         (self.adapt)(&mut message.head, attempt.upstream(), destination.is_secure());
-        let deadline = self.deadline.min(Instant::now() + self.forward.try_timeout);
-        // Pinned here: it is large, and a timeout is moved about.
-        let exchange = pin!(self.exchange(message, destination, may_repeat));
-        match tokio::time::timeout_at(deadline, exchange).await {
-            Ok(tried) => tried,
-            Err(_elapsed) => Tried::Failed(Outcome::TimedOut, answer::Fault::TimedOut),
-        }
+        let patience = Instant::now() + self.forward.try_timeout;
+        let deadline = self.deadline.min(patience);
+        let is_queued = Cell::new(false);
+        let timed_out = {
+            // Pinned here: it is large, and a timeout is moved about.
+            let exchange = pin!(self.exchange(message, destination, may_repeat, &is_queued));
+            match tokio::time::timeout_at(deadline, exchange).await {
+                Ok(tried) => return tried,
+                Err(_elapsed) => answer::Fault::TimedOut,
+            }
+        };
+        let is_hurried = self.is_hurried && deadline < patience;
+        let is_held_up = message.original.as_ref().is_some_and(Original::is_waited_for);
+        // Else a client could eject upstreams: by a deadline that nobody can keep, a body that does not come, or
+        // requests that wait behind its others.
+        let is_own_doing = is_hurried || is_held_up || is_queued.get();
+        let outcome = if is_own_doing { Outcome::Abandoned } else { Outcome::TimedOut };
+        Tried::Failed(outcome, timed_out)
     }
 
     /// Sends it over a connection that is kept, and over a new one where that had gone stale.
@@ -180,10 +205,12 @@ impl Sending<'_> {
         message: &mut Message,
         destination: &Arc<Destination>,
         may_repeat: bool,
+        is_queued: &Cell<bool>,
     ) -> Tried {
-        let mut is_fresh = false;
+        let (mut is_fresh, mut is_second) = (false, false);
         loop {
-            let lease = self.connections.lease(self.pool, destination, is_fresh).await;
+            let leasing = self.connections.lease(self.pool, destination, is_fresh, is_queued);
+            let lease = leasing.await;
             let mut lease = match lease {
                 Ok(lease) => lease,
                 Err(ConnectFault::Overloaded) => return Tried::Over(answer::Fault::TooManyPending),
@@ -210,16 +237,19 @@ impl Sending<'_> {
             if let Some(refusal) = message.original.as_ref().and_then(Original::refusal) {
                 return Tried::Over(refused(refusal));
             }
-            match error.take_message() {
-                Some(unsent) => message.put_back(unsent),
-                None if is_kept && is_unseen(&error.into_error()) => message.recall(),
-                None => {}
+            let mut is_over = true;
+            if let Some(unsent) = error.take_message() {
+                message.put_back(unsent);
+            } else if is_kept && let Some(unseen) = unseen(&error.into_error()) {
+                message.recall();
+                is_over = unseen.is_connection_over;
             }
-            let is_stale = lease.is_reused && !is_fresh && message.body.is_some();
-            if !is_stale {
+            if is_second || !lease.is_reused || message.body.is_none() {
                 return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer);
             }
-            is_fresh = true;
+            // One that refused a stream may have room by now; a new one would be one more each time.
+            is_fresh = is_over;
+            is_second = true;
         }
     }
 }

@@ -33,8 +33,9 @@ const TICK: Duration = Duration::from_millis(100);
 const GIVEN_UP_MIN: usize = 64;
 const GIVE_BACK_EVERY: Duration = Duration::from_millis(250);
 
-/// Threads of a worker for what blocks: names that are looked up, files that are read.
-const BLOCKING_THREADS_MAX: usize = 4;
+/// Threads of a worker for what blocks: names that are looked up, one at a time for each upstream, and files that are
+/// read. They are started when needed, and there are enough that names nobody answers for leave some to the files.
+const BLOCKING_THREADS_MAX: usize = 32;
 
 /// What a worker is asked to do.
 pub enum Job {

@@ -91,9 +91,11 @@ pub struct DataListener {
     /// Connections at a time; more of them wait.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_max: u32,
-    /// How long a client may take to send a request's head, and keep a connection idle; 1s to 10m.
+    /// How long a client may take to send a request's head, the first one after connecting included,
+    /// and for the handshake before it; 1s to 10m.
     pub header_read_timeout: Spanned<Duration>,
-    /// How long a client may leave an answer unread before its connection is cut; 1s to 10m.
+    /// How long a client may leave an answer unread before its connection is cut, or of HTTP/2 the
+    /// answer's stream; 1s to 10m.
     pub write_timeout: Spanned<Duration>,
     /// Size of a request's head at most; 8KiB to 1MiB.
     pub header_bytes_max: Spanned<ByteSize>,
@@ -101,7 +103,8 @@ pub struct DataListener {
     /// `connections-max` counts.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_address_max: Option<u32>,
-    /// How long a connection may be open without a request; 1s to 1h.
+    /// How long a connection may be open without a request after the last one, and of HTTP/2 before
+    /// the first one; 1s to 1h.
     pub idle_timeout: Spanned<Duration>,
     /// Size of a request's body at most, unless its route says otherwise; up to 1TiB. A larger one is
     /// answered 413. Without it there is no limit.

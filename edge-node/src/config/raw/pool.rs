@@ -238,7 +238,9 @@ pub struct GrpcProbe {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Ejection {
-    /// Failed connections and answers 502, 503 and 504 in a row that eject; 0 for never.
+    /// Failed connections, answers that did not come in time, and answers 502, 503 and 504 in a row
+    /// that eject; 0 for never. What a client brought about does not count: a `grpc-timeout` of its
+    /// own, a body that it did not send.
     #[schemars(range(min = 0, max = 1000))]
     pub consecutive_errors: u32,
     /// The least share of successes; without it that is not looked at.

@@ -84,7 +84,7 @@ pub struct Forward {
     #[serde(default)]
     pub host: HostRewrite,
     /// From the request's head to that of the response, all tries together; 1ms to 1h. After it the
-    /// answer is 504. A shorter `grpc-timeout` of the request counts instead.
+    /// answer is 504. A shorter `grpc-timeout` of a gRPC request counts instead.
     #[serde(default = "Forward::timeout")]
     pub timeout: Spanned<Duration>,
     /// The same for one try, at most `timeout`; `timeout` without it.

@@ -1,9 +1,9 @@
 //! A new connection to an upstream: looked up, connected, TLS agreed on.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -53,14 +54,18 @@ pub struct Tls {
     pub is_http2: bool,
 }
 
-/// Connects.
+/// Connects; a name is looked up by `lookup`.
 ///
 /// # Errors
 /// When nobody takes the connection, or TLS cannot be agreed on.
-pub async fn connect(address: &UpstreamAddress, tls: Option<&Tls>) -> io::Result<UpstreamStream> {
+pub async fn connect(
+    address: &UpstreamAddress,
+    tls: Option<&Tls>,
+    lookup: &Lookup,
+) -> io::Result<UpstreamStream> {
     let stream = match address {
         UpstreamAddress::Socket(address) => tcp(*address).await?,
-        UpstreamAddress::Name(name, port) => by_name(name, *port).await?,
+        UpstreamAddress::Name(name, port) => by_name(name, *port, lookup).await?,
         #[cfg(unix)]
         UpstreamAddress::Unix(path) => Wire::Unix(UnixStream::connect(path).await?).into(),
         #[cfg(not(unix))]
@@ -83,15 +88,61 @@ async fn tcp(address: SocketAddr) -> io::Result<UpstreamStream> {
 }
 
 /// Tries each address of a name in turn.
-async fn by_name(name: &str, port: u16) -> io::Result<UpstreamStream> {
+async fn by_name(name: &str, port: u16, lookup: &Lookup) -> io::Result<UpstreamStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "name has no address");
-    for address in tokio::net::lookup_host((name, port)).await? {
+    for address in lookup.addresses(name.to_owned(), port).await? {
         match tcp(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// Looks up the name of one upstream. Nobody can call a resolver off, so that few lookups go on at a time, however many
+/// gave up waiting; who waits for one takes what another brings meanwhile.
+pub struct Lookup {
+    /// Held until the resolver comes to an end.
+    permits: Arc<Semaphore>,
+    /// What the last one brought, and when.
+    last: Arc<Mutex<Option<Found>>>,
+}
+
+/// The addresses of a name, and when they were brought.
+type Found = (Instant, Vec<SocketAddr>);
+
+/// Lookups of a name at a time: more than one, as a reply may be lost.
+const LOOKUPS_MAX: usize = 4;
+
+impl Default for Lookup {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(LOOKUPS_MAX)), last: Arc::default() }
+    }
+}
+
+impl Lookup {
+    async fn addresses(&self, name: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let asked = Instant::now();
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
+        if let Some((brought, addresses)) = &*locked(&self.last)
+            && *brought >= asked
+        {
+            return Ok(addresses.clone());
+        }
+        let last = Arc::clone(&self.last);
+        let looking_up = tokio::task::spawn_blocking(move || {
+            let addresses: Vec<_> = (name.as_str(), port).to_socket_addrs()?.collect();
+            *locked(&last) = Some((Instant::now(), addresses.clone()));
+            drop(permit);
+            Ok(addresses)
+        });
+        looking_up.await.map_err(io::Error::other)?
+    }
+}
+
+/// What was found last is whole between any two statements, so a panic elsewhere is no reason for another one.
+fn locked(last: &Mutex<Option<Found>>) -> MutexGuard<'_, Option<Found>> {
+    last.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl From<Wire> for UpstreamStream {

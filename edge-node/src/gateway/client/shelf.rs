@@ -17,10 +17,14 @@ use tokio::time::Instant;
 use super::connect::Place;
 use super::{ConnectFault, Connector, Destination, Kind, Lease, connect};
 use crate::gateway::body::Outbound;
-use crate::gateway::connection::OnThisThread;
+use crate::gateway::connection::{OnThisThread, WINDOW_MAX};
 
 /// Requests at a time on an HTTP/2 connection before another one is opened.
 const STREAMS_WANTED: usize = 100;
+
+/// Bytes of an HTTP/2 answer that wait for its client, a stream: as much comes in a round trip. A connection has all
+/// that its streams can use, so that clients which read nothing do not hold up the others.
+const STREAM_WINDOW: u32 = 256 * 1024;
 
 /// Bytes of the head of an upstream's answer at most, and of its body that wait for the client.
 const ANSWER_BUFFER_MAX: usize = 128 * 1024;
@@ -160,8 +164,8 @@ impl Shelf {
         connector: &Connector,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Result<TokioIo<connect::UpstreamStream>, ConnectFault> {
-        let Destination { upstream, tls, open, .. } = &*self.destination;
-        let connecting = connect::connect(upstream.address(), tls.as_ref());
+        let Destination { upstream, tls, open, lookup, .. } = &*self.destination;
+        let connecting = connect::connect(upstream.address(), tls.as_ref(), lookup);
         match tokio::time::timeout(connector.connect_timeout, connecting).await {
             Ok(Ok(stream)) => Ok(TokioIo::new(stream.at(Place::new(permit, open)))),
             Ok(Err(error)) => Err(ConnectFault::Refused(error)),
@@ -220,6 +224,8 @@ impl Shelf {
         let io = self.connect(connector, permit).await?;
         let (sender, connection) = http2::Builder::new(OnThisThread)
             .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(WINDOW_MAX)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_PATIENCE)
             .handshake(io)

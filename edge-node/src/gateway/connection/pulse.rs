@@ -35,6 +35,8 @@ pub struct Patience {
     pub head: Duration,
     /// While none is.
     pub idle: Duration,
+    /// While the client has no room for an answer.
+    pub write: Duration,
 }
 
 /// What a connection did for too long.
@@ -79,9 +81,10 @@ impl Pulse {
         }
     }
 
-    /// What comes before the first head went well; the time for that begins anew.
-    pub fn greeted(&self) {
-        self.turn(HEAD, Instant::now());
+    /// What comes before the first head went well; the time for that begins anew. With HTTP/2 there is nothing to wait
+    /// for: its clients connect before they have anything to ask.
+    pub fn greeted(&self, is_head_due: bool) {
+        self.turn(if is_head_due { HEAD } else { IDLE }, Instant::now());
     }
 
     /// Bytes could be written, or wait.
@@ -144,8 +147,12 @@ impl Pulse {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { head: Duration::from_secs(10), idle: Duration::from_secs(60) };
+    const PATIENCE: Patience = Patience {
+        head: SECOND.saturating_mul(10),
+        idle: SECOND.saturating_mul(60),
+        write: SECOND,
+    };
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_connection_rests_once_the_body_of_its_last_request_has_come() {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::pulse::{Overdue, Patience, Pulse};
+use super::streams::Streams;
 use crate::listener::{Departure, Stage};
 
 /// The connections of a worker.
@@ -29,6 +30,8 @@ pub struct Control {
     departure: Arc<Departure>,
     pulse: Arc<Pulse>,
     patience: Patience,
+    /// Those of HTTP/2.
+    pub streams: Streams,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
     index: Cell<usize>,
@@ -72,11 +75,17 @@ impl Room {
     ) -> Standing {
         self.follow(departure);
         let mut controls = self.controls.borrow_mut();
+        let order = match *departure.stages().borrow() {
+            // The kernel let it in before that: it is answered, which ends it.
+            Stage::Ending => Order::Stay,
+            stage @ (Stage::Open | Stage::Closing | Stage::Cut) => Order::of(stage),
+        };
         let control = Rc::new(Control {
             departure: Arc::clone(departure),
             pulse: Arc::clone(pulse),
             patience,
-            order: Cell::new(Order::of(*departure.stages().borrow())),
+            streams: Streams::default(),
+            order: Cell::new(order),
             waker: RefCell::new(None),
             index: Cell::new(controls.len()),
         });
@@ -101,14 +110,18 @@ impl Room {
         is_enough
     }
 
-    /// Ends the connections that did nothing for too long.
+    /// Ends the connections that did nothing for too long, and streams that are read too slowly.
     pub fn end_overdue(&self, now: Instant) {
         for control in &*self.controls.borrow() {
+            control.streams.cut_overdue(control.patience.write, now);
             match control.pulse.overdue(control.patience, now) {
                 // A request that comes in this moment is still answered.
                 Some(Overdue::Idle) => control.tell(Order::End),
                 Some(Overdue::Head) => control.tell(Order::Cut),
-                Some(Overdue::Rest) => control.tell(Order::Rest),
+                Some(Overdue::Rest) => {
+                    control.streams.rest();
+                    control.tell(Order::Rest);
+                }
                 None => {}
             }
         }

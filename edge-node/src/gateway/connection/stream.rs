@@ -59,11 +59,23 @@ impl ClientStream {
         Ok((Self::new(Transport::Plain(stream), ahead, version, pulse), version))
     }
 
-    /// A TLS connection; what it speaks was agreed on in the handshake.
-    pub fn tls(stream: TlsStream<TcpStream>, pulse: &Arc<Pulse>) -> (Self, Version) {
+    /// A TLS connection; what it speaks was agreed on in the handshake. With HTTP/2 the client says so at once, and
+    /// that is waited for here: hyper would wait for ever.
+    ///
+    /// # Errors
+    /// When it cannot be read from.
+    pub async fn tls(
+        mut stream: TlsStream<TcpStream>,
+        pulse: &Arc<Pulse>,
+    ) -> io::Result<(Self, Version)> {
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        let version = if is_http2 { Version::Http2 } else { Version::Http1 };
-        (Self::new(Transport::Tls(Box::new(stream)), Vec::new(), version, pulse), version)
+        let (mut ahead, mut version) = (Vec::new(), Version::Http1);
+        if is_http2 {
+            version = Version::Http2;
+            ahead.resize(PREFACE.len(), 0);
+            stream.read_exact(&mut ahead).await?;
+        }
+        Ok((Self::new(Transport::Tls(Box::new(stream)), ahead, version, pulse), version))
     }
 
     /// Waits until the client sends something, or goes away.

@@ -2,6 +2,7 @@
 
 use super::rig::*;
 use super::*;
+use crate::upstream::Outcome;
 
 #[tokio::test]
 async fn an_upstream_hears_the_request_and_the_way_it_came() {
@@ -113,4 +114,61 @@ async fn an_upstream_that_does_not_answer_in_time_is_told_of_in_the_callers_word
     rig.check_metric(
         r#"http_requests_total{listener="data",route="all",method="POST",code="504"} 1"#,
     );
+}
+
+/// A gateway to an upstream that takes connections and answers nothing.
+async fn to_a_silent_one(pool_keys: &str, forward: &str) -> (Rig, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pool = pool(&[listener.local_addr().unwrap()], pool_keys);
+    let rig = Rig::start(&format!("{pool}[routes.all]\nforward = {{ pool = 'up', {forward} }}"));
+    (rig, listener)
+}
+
+/// Checks that one try ended so.
+#[track_caller]
+fn check_outcome(rig: &Rig, outcome: Outcome) {
+    let tries = rig.gateway.pools()[0].upstreams()[0].counts().tries;
+    assert_eq!(tries[outcome.index()], 1, "{:?} {tries:?}", Outcome::WORDS);
+}
+
+#[tokio::test]
+async fn an_upstream_is_blamed_for_the_time_that_the_config_gives_and_no_client_takes() {
+    let (rig, _listener) = to_a_silent_one("", "timeout = '100ms'").await;
+    assert!(rig.exchange(GET).await.starts_with("HTTP/1.1 504 "));
+    check_outcome(&rig, Outcome::TimedOut);
+
+    // A deadline that nobody can keep.
+    let (rig, _listener) = to_a_silent_one("", "timeout = '10s'").await;
+    let hurried = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/grpc\r\ngrpc-timeout: 1m\r\n\
+                   connection: close\r\ncontent-length: 0\r\n\r\n";
+    rig.exchange(hurried).await;
+    check_outcome(&rig, Outcome::Abandoned);
+
+    // A body that does not come.
+    let (rig, _listener) = to_a_silent_one("", "timeout = '100ms'").await;
+    let half = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\nhalf";
+    assert!(rig.exchange(half).await.starts_with("HTTP/1.1 504 "));
+    check_outcome(&rig, Outcome::Abandoned);
+}
+
+#[tokio::test]
+async fn a_grpc_timeout_is_nothing_to_other_requests() {
+    let upstream = Upstream::start(&[OK]).await;
+    let rig = Rig::forwarding(upstream.address, "");
+    let get = "GET / HTTP/1.1\r\nhost: x\r\ngrpc-timeout: 1n\r\nconnection: close\r\n\r\n";
+    assert!(rig.exchange(get).await.ends_with("yes"));
+}
+
+#[tokio::test]
+async fn a_request_that_waits_behind_others_in_vain_says_nothing_of_the_upstream() {
+    let (rig, listener) = to_a_silent_one("connections-max = 1", "timeout = '500ms'").await;
+    let first = tokio::spawn(exchange(rig.address, GET));
+    let (mut upstream, _) = within(listener.accept()).await.unwrap();
+    within(upstream.read(&mut [0; 4096])).await.unwrap();
+    // An answer that goes on holds the connection.
+    upstream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
+    assert!(rig.exchange(GET).await.starts_with("HTTP/1.1 504 "));
+    check_outcome(&rig, Outcome::Abandoned);
+    drop(upstream);
+    assert!(within(first).await.unwrap().starts_with("HTTP/1.1 200 "));
 }

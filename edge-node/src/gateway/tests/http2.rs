@@ -16,9 +16,22 @@ where
     B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    client_with_room(64 * 1024, address).await
+}
+
+/// The same, that takes as many bytes of an answer before it looks at it.
+async fn client_with_room<B>(room: u32, address: SocketAddr) -> SendRequest<B>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let stream = TcpStream::connect(address).await.unwrap();
     let io = TokioIo::new(stream);
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(room)
+        .handshake(io)
+        .await
+        .unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -190,4 +203,163 @@ async fn a_request_without_a_body_that_was_refused_unseen_is_sent_again_whatever
     let request = Request::post("http://a.example/once").body(Full::default()).unwrap();
     assert_eq!(within(client.send_request(request)).await.unwrap().status(), 200);
     rig.check_metric(r#"upstream_retries_total{pool="up",outcome="success"} 1"#);
+}
+
+#[tokio::test]
+async fn a_stream_that_its_client_has_no_room_for_is_cut_and_others_go_on() {
+    let upstream = Upstream::start(&[OK]).await;
+    let pool = pool(&[upstream.address], "connections-max = 1");
+    let text = format!(
+        "{pool}[routes.all]\nforward = {{ pool = 'up' }}\n\
+         [routes.ping]\npath = {{ exact = '/ping' }}\nrespond = {{}}"
+    );
+    let rig = Rig::with_listener("write-timeout = '1s'", &text);
+    let mut full = client_with_room::<Full<Bytes>>(0, rig.address).await;
+    let get = |path: &str| {
+        let uri = format!("http://a.example{path}");
+        Request::builder().uri(uri).body(Full::default()).unwrap()
+    };
+    let held = within(full.send_request(get("/"))).await.unwrap();
+    assert_eq!(held.status(), 200);
+    // The only connection to the upstream is held by an answer that nobody takes.
+    assert!(rig.exchange(GET).await.ends_with("yes"));
+    let cut = within(held.into_body().collect()).await.unwrap_err();
+    assert!(format!("{cut:?}").contains("CANCEL"), "{cut:?}");
+    assert_eq!(within(full.send_request(get("/ping"))).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_quiet_in_one_direction_goes_on() {
+    let pool = pool(&[echo().await], "protocol = 'http2'");
+    let forward = "forward = { pool = 'up', stream-idle-timeout = '300ms' }";
+    let rig = Rig::start(&format!("{pool}[routes.all]\n{forward}"));
+    let (feed, fed) = mpsc::channel(1);
+    let mut client = client(rig.address).await;
+    let post = || Request::post("http://a.example/").body(Fed(fed)).unwrap();
+    let answer = within(client.send_request(post())).await.unwrap();
+    let mut answer = answer.into_body();
+    feed.send(Bytes::from("first")).await.unwrap();
+    let frame = within(answer.frame()).await.unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), "first");
+    let start = tokio::time::Instant::now();
+    assert!(within(answer.frame()).await.unwrap().is_err(), "nothing passed either way");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+}
+
+/// In how many pieces [`talking`] answers.
+const PIECES: usize = 10;
+
+/// An upstream of HTTP/2 that answers each request at once, piece by piece, whatever becomes of the request.
+async fn talking() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = service_fn(async |request: Request<Incoming>| {
+                let (feed, fed) = mpsc::channel(1);
+                tokio::spawn(async move {
+                    let _open = request;
+                    for _ in 0..PIECES {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        let _ = feed.send(Bytes::from("piece")).await;
+                    }
+                });
+                Ok::<_, std::convert::Infallible>(Response::new(Fed(fed)))
+            });
+            tokio::spawn(
+                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_goes_on_may_be_quiet() {
+    let pool = pool(&[talking().await], "protocol = 'http2'");
+    let forward = "forward = { pool = 'up', stream-idle-timeout = '300ms' }";
+    let rig = Rig::start(&format!("{pool}[routes.all]\n{forward}"));
+    let (feed, fed) = mpsc::channel(1);
+    let mut client = client(rig.address).await;
+    let request = Request::post("http://a.example/").body(Fed(fed)).unwrap();
+    let answer = within(client.send_request(request)).await.unwrap();
+    let whole = within(answer.into_body().collect()).await.unwrap().to_bytes();
+    assert_eq!(whole.len(), PIECES * "piece".len());
+    drop(feed);
+}
+
+#[tokio::test]
+async fn clients_that_read_nothing_do_not_hold_up_others_on_the_same_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = service_fn(async |_request: Request<Incoming>| {
+                let body = Full::new(Bytes::from(vec![b'x'; 8 << 20]));
+                Ok::<_, std::convert::Infallible>(Response::new(body))
+            });
+            tokio::spawn(
+                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .max_send_buf_size(1 << 20)
+                    .serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+    let pool = pool(&[upstream], "protocol = 'http2'\nconnections-max = 1");
+    let rig = Rig::start(&format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}"));
+    let get = || Request::builder().uri("http://a.example/").body(Full::default()).unwrap();
+    let mut full = client_with_room::<Full<Bytes>>(0, rig.address).await;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(within(full.send_request(get())).await.unwrap());
+    }
+    let mut client = client::<Full<Bytes>>(rig.address).await;
+    let answer = within(client.send_request(get())).await.unwrap();
+    assert_eq!(within(answer.into_body().collect()).await.unwrap().to_bytes().len(), 8 << 20);
+    drop(held);
+}
+
+#[tokio::test]
+async fn an_http_2_client_may_connect_before_it_has_anything_to_ask() {
+    let rig = Rig::with_listener("header-read-timeout = '1s'", "");
+    let mut client = client::<Full<Bytes>>(rig.address).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let request = Request::builder().uri("http://a.example/").body(Full::default()).unwrap();
+    assert_eq!(within(client.send_request(request)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_refused_stream_opens_no_other_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = listener.local_addr().unwrap();
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = tell.send(());
+            tokio::spawn(answer_one_and_refuse_others(stream));
+        }
+    });
+    let pool = pool(&[upstream], "protocol = 'http2'\nconnections-max = 1");
+    let rig = Rig::start(&format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}"));
+    let mut client = client::<Full<Bytes>>(rig.address).await;
+    for status in [200, 502, 502] {
+        let request = Request::builder().uri("http://a.example/").body(Full::default()).unwrap();
+        assert_eq!(within(client.send_request(request)).await.unwrap().status(), status);
+    }
+    assert!(heard.recv().await.is_some());
+    assert!(heard.try_recv().is_err(), "it has a second connection");
+}
+
+/// Answers the first stream with a head that goes on, and resets each later one as refused.
+async fn answer_one_and_refuse_others(stream: TcpStream) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let mut open = None;
+    while let Some(Ok((_request, mut respond))) = connection.accept().await {
+        if open.is_none() {
+            open = Some(respond.send_response(Response::new(()), false).unwrap());
+        } else {
+            respond.send_reset(h2::Reason::REFUSED_STREAM);
+        }
+    }
 }

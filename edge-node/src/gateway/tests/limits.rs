@@ -170,3 +170,19 @@ async fn a_worker_gives_up_an_idle_connection_that_another_one_needs() {
         idle = Some(upstream);
     }
 }
+
+#[tokio::test]
+async fn a_drain_answers_who_waits_while_every_slot_is_taken() {
+    let rig = Rig::with_listener("connections-max = 1", "");
+    let mut first = TcpStream::connect(rig.address).await.unwrap();
+    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    within(first.read_exact(&mut [0])).await.unwrap();
+    let get = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let second = tokio::spawn(exchange(rig.address, get));
+    // Until the kernel has it.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let drained = rig.serving.drain(Duration::from_millis(10), 2 * PATIENCE);
+    assert_eq!(within(drained).await, Ok(()));
+    let answer = within(second).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+}

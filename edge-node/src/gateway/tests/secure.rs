@@ -248,3 +248,14 @@ async fn sessions_are_resumed_only_where_nobody_is_asked_who_he_is() {
         assert_eq!(second_handshake(&site, &listener).await, Some(HandshakeKind::Full));
     }
 }
+
+#[tokio::test]
+async fn who_agrees_on_http_2_and_then_says_nothing_is_let_go() {
+    let site = Site::new();
+    let listener = format!("header-read-timeout = '1s'\n{}", site.listener());
+    let rig = Rig::with_listener(&listener, "");
+    let mut silent = site.connect(rig.address, Protocol::Http2, false).await;
+    let start = std::time::Instant::now();
+    let _ = within(silent.read_to_end(&mut Vec::new())).await;
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+}
