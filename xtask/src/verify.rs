@@ -21,7 +21,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{bundle, release};
+pub use judge::{bundle, expected_names, release};
 pub use printable::printable;
 pub use report::{Finding, Verified, to_json};
 pub use snapshot::{Found, Snapshot};

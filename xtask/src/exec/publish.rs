@@ -2,6 +2,7 @@
 
 use super::files::{self, FileError};
 use crate::manifest::{self, Manifest};
+use crate::verify;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,16 @@ pub enum PublishError {
         /// What speaks against it.
         reason: &'static str,
     },
+    /// The folder holds a release, and beside it something that would be lost.
+    #[error(
+        "{folder} would be replaced, but {name:?} in it is not of its release (move that away, or choose another --out)"
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// Base name of what is in it.
+        name: String,
+    },
     /// A file could not be written or moved.
     #[error(transparent)]
     File(#[from] FileError),
@@ -26,7 +37,7 @@ pub enum PublishError {
 /// Refuses a folder that cannot or may not be replaced, before any work is done. `work` is the toolkit's own folder.
 ///
 /// # Errors
-/// It holds something else than a release, is not a folder, is a mount point, a link to nowhere, or lies in the work
+/// It holds something else than a release or more than one, is not a folder, is a mount point, a link to nowhere, or lies in the work
 /// folder or around it.
 pub fn check(out: &Path, work: &Path) -> Result<(), PublishError> {
     let refuse = |reason| Err(PublishError::NotReplaceable { folder: out.to_path_buf(), reason });
@@ -49,16 +60,28 @@ pub fn check(out: &Path, work: &Path) -> Result<(), PublishError> {
             "it is a mount point, which cannot be exchanged in one step; choose a folder in it",
         );
     }
-    let entries: Vec<_> = entries.flatten().collect();
-    let is_file = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+    let entries: Result<Vec<_>, _> = entries.collect();
+    let entries = entries.map_err(files::at("cannot read the folder", out))?;
     let manifest = fs::read(out.join(manifest::FILE_NAME)).map(|text| Manifest::parse(&text));
     match manifest {
         _ if entries.is_empty() => Ok(()),
-        Ok(Ok(_)) if entries.iter().all(is_file) => Ok(()),
-        Ok(Ok(_)) => refuse("it holds more than a release"),
+        Ok(Ok(manifest)) => match foreign(&entries, &manifest) {
+            Some(name) => Err(PublishError::Foreign { folder: out.to_path_buf(), name }),
+            None => Ok(()),
+        },
         Ok(Err(_)) => refuse("its release.json is not that of a release"),
         Err(_) => refuse("it is not empty and holds no release.json"),
     }
+}
+
+/// The first name in a folder that its release does not have, or has for a file where something else is.
+fn foreign(entries: &[fs::DirEntry], manifest: &Manifest) -> Option<String> {
+    let expected = verify::expected_names(manifest);
+    let is_file = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+    let name = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let foreign =
+        entries.iter().filter(|entry| !is_file(entry) || !expected.contains(&name(entry)));
+    foreign.map(name).min()
 }
 
 /// A mount point is on another device than the folder it is in (`stat(2)`).

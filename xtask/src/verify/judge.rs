@@ -29,7 +29,7 @@ pub fn release(snapshot: &Snapshot, options: &Options) -> Result<Verified, Vec<F
     };
     findings.extend(folder_name(snapshot, &manifest));
     let algorithms = algorithms(&manifest);
-    let expected = expected_names(&manifest, &algorithms);
+    let expected = expected_names(&manifest);
     let renamed = renamed(snapshot, &manifest, &expected);
     for name in &expected {
         if snapshot.file(name).is_none() && !renamed.values().any(|artifact| artifact.name == *name)
@@ -221,11 +221,11 @@ fn algorithms(manifest: &Manifest) -> Vec<Algorithm> {
     used.into_iter().collect()
 }
 
-/// The base names that a release folder holds, no more and no fewer.
-fn expected_names(manifest: &Manifest, algorithms: &[Algorithm]) -> BTreeSet<String> {
+/// The base names that a release folder holds by its manifest, no more and no fewer.
+pub fn expected_names(manifest: &Manifest) -> BTreeSet<String> {
     let mut names: BTreeSet<String> =
         manifest.artifacts.iter().map(|artifact| artifact.name.clone()).collect();
-    names.extend(algorithms.iter().map(|algorithm| algorithm.file_name().to_owned()));
+    names.extend(algorithms(manifest).iter().map(|algorithm| algorithm.file_name().to_owned()));
     names.insert(FILE_NAME.to_owned());
     let signed = names.iter().filter(|name| names::is_signed(name));
     let signatures: Vec<_> = signed.map(|name| format!("{name}{SUFFIX}")).collect();

@@ -51,15 +51,18 @@ impl Site {
     }
 }
 
-/// What a file of a release says: `release.json` says it as the product of a manifest.
+/// What a file of a release says: `release.json`, which lists the others, says it as the product of a manifest.
 fn says(name: &str, text: &str) -> String {
     if name != manifest::FILE_NAME {
         return format!("{name} {text}");
     }
     let manifest = serde_json::json!({
         "schema-version": manifest::SCHEMA_VERSION, "product": text, "version": "1.0.0", "channel": "stable",
-        "signed-by": "development", "stub": true, "timestamp": "1970-01-01T00:00:00Z", "tools": {}, "artifacts": [],
+        "signed-by": "development", "stub": true, "timestamp": "1970-01-01T00:00:00Z", "tools": {},
         "commit": { "hash": "unknown", "time": "1970-01-01T00:00:00Z", "dirty": true },
+        "artifacts": [{
+            "name": "a.zip", "kind": "archive", "size": 0, "digests": { "sha256": "" }, "files": [],
+        }],
     });
     manifest.to_string()
 }
@@ -85,10 +88,38 @@ fn a_release_is_published_where_there_was_none_and_over_another() {
     site.publish().unwrap();
     site.published("one");
     site.make("two");
-    files::write(&site.out().join("left over.zip"), b"", 0o644).unwrap();
     site.publish().unwrap();
     site.published("two");
     site.beside(&["dist", "from"]);
+}
+
+#[test]
+fn what_a_release_consists_of_is_replaced_and_a_file_that_is_not_of_it_keeps_everything() {
+    let site = Site::new();
+    site.publish().unwrap();
+    // All that a release.json of one archive implies.
+    for name in ["SHA256SUMS", "SHA256SUMS.minisig", "release.json.minisig"] {
+        files::write(&site.out().join(name), b"", 0o644).unwrap();
+    }
+    site.make("two");
+    for foreign in ["notes.txt", "a.zip.minisig", "B2SUMS"] {
+        let path = site.out().join(foreign);
+        files::write(&path, b"kept", 0o644).unwrap();
+        let before = contents(&site.out());
+        let error = site.publish().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "{} would be replaced, but {foreign:?} in it is not of its release (move that away, or choose another --out)",
+                site.out().display()
+            )
+        );
+        assert_eq!(contents(&site.out()), before);
+        site.beside(&["dist", "from"]);
+        fs::remove_file(path).unwrap();
+    }
+    site.publish().unwrap();
+    site.published("two");
 }
 
 #[test]
@@ -148,7 +179,7 @@ fn a_release_json_of_something_else_or_a_folder_beside_it_is_no_release() {
         .unwrap();
     files::write(&site.out().join("src/a"), b"kept", 0o644).unwrap();
     let error = site.publish().unwrap_err().to_string();
-    assert!(error.contains("it holds more than a release"), "{error}");
+    assert!(error.contains("\"src\" in it is not of its release"), "{error}");
     assert_eq!(fs::read(site.out().join("src/a")).unwrap(), b"kept");
 }
 
