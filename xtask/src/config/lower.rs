@@ -291,12 +291,14 @@ impl Rules<'_> {
         &mut self,
         raw: &BTreeMap<Spanned<String>, raw::Listener>,
     ) -> BTreeMap<String, Listener> {
-        let mut seen: BTreeMap<u16, (&Spanned<String>, &raw::Listener)> = BTreeMap::new();
+        let mut seen: Vec<(&Spanned<String>, &raw::Listener)> = Vec::new();
         for (name, listener) in raw {
             self.valid(name, formats::identifier);
-            if let Some((other_name, other)) = seen.insert(*listener.port.get(), (name, listener))
-                && overlap(*listener.address.get(), *other.address.get())
-            {
+            let collides = |(_, other): &&(_, &raw::Listener)| {
+                listener.port.get() == other.port.get()
+                    && overlap(*listener.address.get(), *other.address.get())
+            };
+            if let Some((other_name, other)) = seen.iter().find(collides) {
                 let message = format!(
                     "listeners `{other_name}` and `{name}` use the same port {}",
                     listener.port
@@ -307,6 +309,7 @@ impl Rules<'_> {
                         .related(other.port.span(), "first used here"),
                 );
             }
+            seen.push((name, listener));
         }
         raw.iter()
             .map(|(name, raw::Listener { address, port })| {

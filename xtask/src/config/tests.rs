@@ -179,6 +179,20 @@ fn listeners_on_the_same_port_collide() {
 }
 
 #[test]
+fn a_listener_on_another_address_between_two_does_not_hide_that_they_collide() {
+    let with = |addresses: [&str; 3]| {
+        let tables = ["one", "other", "two"].iter().zip(addresses).map(|(name, address)| {
+            format!("[listeners.{name}]\naddress = \"{address}\"\nport = 80\n")
+        });
+        read(&format!("{OURS}\n{}", tables.collect::<String>()))
+    };
+    let report = with(["127.0.0.1", "127.0.0.2", "127.0.0.1"]).unwrap_err();
+    let found: Vec<_> = report.diagnostics().iter().map(|mistake| &*mistake.message).collect();
+    assert_eq!(found, ["listeners `one` and `two` use the same port 80"]);
+    assert!(with(["127.0.0.1", "127.0.0.2", "127.0.0.3"]).is_ok());
+}
+
+#[test]
 fn the_metrics_listener_must_be_declared() {
     check("listener = \"admin\"", "listener = \"other\"", &["unknown listener `other`"]);
 }
