@@ -56,6 +56,14 @@ impl Rules<'_> {
                     .at(span, "no `authorities`")
                     .help("set `authorities` to a PEM file with the certificate of the authority"),
             );
+        } else if let (None, Some(_), Some(file)) =
+            (authorities, timestamp_url, timestamp_authorities)
+        {
+            self.mistakes.push(
+                Diagnostic::error("authorities of a time stamp that only Windows judges")
+                    .at(file.span(), "not used without `authorities`")
+                    .help("set `authorities`, so that `osslsigncode` judges, or remove it"),
+            );
         }
         let text = |value: &Option<Spanned<String>>| value.as_ref().map(|text| text.get().clone());
         Some(Codesign {

@@ -22,7 +22,7 @@ pub struct Codesign {
     /// checks it. With `signtool` it may be left out: Windows then judges by its own.
     #[schemars(extend("format" = "relative-path"))]
     pub authorities: Option<Spanned<String>>,
-    /// Certificates (PEM) that the time stamp must lead to. Default: those this machine trusts.
+    /// Certificates (PEM) that the time stamp must lead to; needs `authorities`. Default: those this machine trusts.
     #[schemars(extend("format" = "relative-path"))]
     pub timestamp_authorities: Option<Spanned<String>>,
     /// Sign with `osslsigncode`. One of `osslsigncode`, `signtool` and `command` is declared.

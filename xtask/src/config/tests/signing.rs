@@ -51,6 +51,32 @@ fn a_signature_is_checked_against_something() {
 }
 
 #[test]
+fn authorities_of_a_time_stamp_are_refused_where_signtool_would_not_be_told_them() {
+    let codesign = "[codesign]\ntimestamp-url = \"http://time.example.org\"\n\
+        timestamp-authorities = \"packaging/codesign-ca.pem\"\n";
+    let signtool = "[codesign.signtool]\nsubject = \"Us\"\n";
+    let declared = |rest: &str| {
+        let before = EVERY_KEY.split("[codesign]").next().unwrap();
+        let line = before.lines().count() + 3;
+        (line, read(&format!("{before}{codesign}{rest}{signtool}")))
+    };
+    let (line, read) = declared("");
+    let expected = format!(
+        "\
+error: authorities of a time stamp that only Windows judges
+   --> release.toml:{line}:25
+    |
+{line} | timestamp-authorities = \"packaging/codesign-ca.pem\"
+    |                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^ not used without `authorities`
+    |
+    = help: set `authorities`, so that `osslsigncode` judges, or remove it"
+    );
+    assert_eq!(read.unwrap_err().to_string().trim(), expected);
+    let (_, read) = declared("authorities = \"packaging/codesign-ca.pem\"\n");
+    assert!(read.is_ok(), "{read:?}");
+}
+
+#[test]
 fn a_signing_command_is_told_which_file() {
     let command = |words: &str| format!("[codesign]\nCA;\ncommand = {words}");
     check_codesign(&command("[\"sign\"]"), &["the command is not told which file to sign"]);
