@@ -56,12 +56,15 @@ fn what_fails_ends_with_1() {
 #[test]
 fn a_wrong_command_line_ends_with_2() {
     let workspace = Workspace::field_probe();
-    let wrong: [&[&str]; 5] = [
+    let wrong: [&[&str]; 7] = [
         &["plna"],
         &["plan", "--no-such-option"],
         &["dist", "--jobs", "0"],
         &["render", "nothing"],
         &["keygen"],
+        // Options of `bench gateway`, which this would not look at.
+        &["bench", "--row", "grpc"],
+        &["bench", "dist", "--quick"],
     ];
     for arguments in wrong {
         fails(&workspace.xtask(arguments), error::EXIT_USAGE, "error: ");

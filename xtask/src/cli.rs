@@ -259,32 +259,27 @@ pub struct Schema {
 }
 
 /// What can be measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Subcommand)]
 pub enum BenchOf {
-    /// Planning, packaging, sizes, a cold build of xtask, start of the service
-    #[default]
+    /// Planning, packaging, sizes, a cold build of xtask, start of the service [default]
     Dist,
     /// The gateway beside nginx, HAProxy and Caddy: rates, latencies, CPU time, memory
-    Gateway,
+    Gateway(GatewayArgs),
 }
 
 /// `bench`.
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// What to measure
-    #[arg(value_enum, default_value_t)]
-    pub of: BenchOf,
+    /// What to measure.
+    #[command(subcommand)]
+    pub of: Option<BenchOf>,
     /// Write the figures to docs/benchmarks.md as well
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub write: bool,
-    /// What of the gateway to measure, and how.
-    #[command(flatten)]
-    pub gateway: GatewayArgs,
 }
 
 /// `bench gateway`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of `bench gateway`")]
 pub struct GatewayArgs {
     /// Once and for a second each: for trying it, the figures say little
     #[arg(long)]

@@ -13,9 +13,13 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(arguments: &Bench) -> Result<(), Error> {
-    if arguments.of == BenchOf::Gateway {
-        return super::bench_gateway::run(arguments);
+    match &arguments.of {
+        Some(BenchOf::Gateway(chosen)) => super::bench_gateway::run(arguments, chosen),
+        Some(BenchOf::Dist) | None => measure(arguments),
     }
+}
+
+fn measure(arguments: &Bench) -> Result<(), Error> {
     let selection = SelectionArgs { development_key: true, ..SelectionArgs::default() };
     let project = Project::load_for(&selection)?;
     let mut figures = vec![bench::plan(&project.facts)?];

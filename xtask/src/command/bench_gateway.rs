@@ -18,12 +18,11 @@ use xshell::{Shell, cmd};
 /// Runs `$0` where loopback is all there is, and may hold all connections at once.
 const ENTER: &str = "ip link set lo up && ulimit -n \"$(ulimit -Hn)\" && exec \"$0\" \"$@\"";
 
-pub(super) fn run(arguments: &Bench) -> Result<(), Error> {
+pub(super) fn run(arguments: &Bench, chosen: &GatewayArgs) -> Result<(), Error> {
     let project = Project::load()?;
-    if arguments.gateway.inside {
-        return measure(&project, arguments);
+    if chosen.inside {
+        return measure(&project, arguments, chosen);
     }
-    let chosen = &arguments.gateway;
     refuse_missing(&project, chosen)?;
     let program = match &chosen.program {
         Some(program) => std::path::absolute(program).map_err(files::at("not a path", program))?,
@@ -107,8 +106,7 @@ fn build_helpers(project: &Project) -> Result<(), Error> {
         .run()?)
 }
 
-fn measure(project: &Project, arguments: &Bench) -> Result<(), Error> {
-    let chosen = &arguments.gateway;
+fn measure(project: &Project, arguments: &Bench, chosen: &GatewayArgs) -> Result<(), Error> {
     let (repeats, seconds, idle_connections) = Job::thoroughness(chosen.quick);
     let work = project.facts.work_dir();
     files::create_folder(&work)?;
