@@ -17,7 +17,7 @@ pub struct Metrics {
     #[serde(default = "metrics_path_default")]
     #[schemars(extend("format" = "url-path"))]
     pub path: Spanned<String>,
-    /// Path that answers 200 when the program is ready.
+    /// Path that answers 200 when the program is ready. No release depends on it: `cargo xtask bench dist` waits for it.
     #[serde(default = "ready_path_default")]
     #[schemars(extend("format" = "url-path"))]
     pub ready_path: Spanned<String>,
