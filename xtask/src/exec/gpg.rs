@@ -5,6 +5,9 @@
 //! Secrets reach gpg as files in a private folder, never as arguments, which every user of the machine can read. The
 //! time of signing is the release's, so that the same package, key and gpg make the same bytes.
 
+mod folder;
+
+use self::folder::Private;
 use super::Cause;
 use super::files;
 use super::keys::gpg::Credentials;
@@ -13,7 +16,6 @@ use crate::archive::rpm;
 use crate::plan::{GpgSigning, Location, Roots, Step};
 use crate::tool::{self, ToolError};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 use xshell::{Cmd, Shell};
 
 /// What gpg says of a signature that is good, by a key that is neither expired nor revoked (doc/DETAILS of GnuPG).
@@ -75,7 +77,7 @@ enum Form {
 /// A private folder with a keyring. It holds the secrets while it exists.
 #[derive(Debug)]
 struct Desk<'a> {
-    folder: TempDir,
+    folder: Private,
     shell: Shell,
     how: &'a GpgSigning,
     /// What is signed, for messages.
@@ -95,9 +97,7 @@ impl<'a> Desk<'a> {
         file: &'a str,
     ) -> Result<Self, Cause> {
         let credentials = credentials.ok_or(Cause::NoKey)?;
-        // Not in the work folder: the agent's socket has a name in it, which may have 107 bytes (unix(7)).
-        let folder = tempfile::Builder::new().prefix("gpg-").tempdir();
-        let folder = folder.map_err(files::at("cannot make a folder in", &std::env::temp_dir()))?;
+        let folder = Private::new(&std::env::temp_dir())?;
         let mut desk = Self {
             shell: tool::shell_in(folder.path())?,
             folder,
@@ -113,6 +113,8 @@ impl<'a> Desk<'a> {
         if let Some(secret) = &credentials.secret_key {
             let secret = desk.private("secret.asc", secret.reveal())?;
             desk.import(&secret)?;
+            // From here on it is in the keyring alone, where it has the password it came with.
+            std::fs::remove_file(&secret).map_err(files::at("cannot remove", &secret))?;
             desk.is_secret_here = true;
         }
         if let Some(password) = &credentials.password {
