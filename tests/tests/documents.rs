@@ -266,6 +266,33 @@ fn a_workflow_has_no_permissions_but_those_that_a_job_asks_for() {
     }
 }
 
+/// Building runs what strangers wrote: build scripts, procedural macros and installers of tools.
+#[test]
+fn no_job_that_builds_may_write_and_no_step_with_a_key_installs() {
+    for (name, text) in workflows() {
+        let jobs = text.split_once("\njobs:\n").unwrap().1;
+        let blocks = |text: &str, start: &str| -> Vec<String> {
+            let starts =
+                |line: &str| line.starts_with(start) && !line[start.len()..].starts_with(' ');
+            let mut blocks: Vec<String> = Vec::new();
+            for line in text.lines() {
+                match blocks.last_mut() {
+                    Some(block) if !starts(line) => *block += &format!("\n{line}"),
+                    _ => blocks.push(line.to_owned()),
+                }
+            }
+            blocks
+        };
+        for job in blocks(jobs, "  ") {
+            let builds = values(&job, "run").any(|run| !run.starts_with("gh "));
+            assert!(!builds || !job.contains(": write"), "{name}: {job}");
+            for step in blocks(&job, "      - ").iter().filter(|step| step.contains("secrets.")) {
+                assert!(!step.contains("--install-tools"), "{name}: {step}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_step_of_a_workflow_is_a_command_that_anybody_can_run() {
     for (name, text) in workflows() {
