@@ -89,6 +89,7 @@ impl Site {
                 home,
                 xtask: xtask(),
                 support,
+                secret_variables: Vec::new(),
             },
         }
     }

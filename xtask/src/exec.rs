@@ -247,6 +247,7 @@ impl Run<'_> {
                     size_max: *size_max,
                     output: &output.resolve(roots),
                     uninstaller: desk.as_ref().map(|desk| (desk, host.xtask.as_path())),
+                    secret_variables: &host.secret_variables,
                 };
                 installer::compile(&job, roots)
             }

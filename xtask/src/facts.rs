@@ -80,6 +80,7 @@ impl Facts {
             home: self.home.clone(),
             xtask: self.xtask.clone(),
             support: self.work_dir().join("support"),
+            secret_variables: Vec::new(),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::facts::Toolchain;
 use crate::tool::ToolError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use xshell::Cmd;
 
 /// What to build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Host {
     pub xtask: PathBuf,
     /// The folder that [`Support::install`] writes to.
     pub support: PathBuf,
+    /// Environment variables that hold secrets. What compiles and links does not see them.
+    pub secret_variables: Vec<String>,
 }
 
 /// A run of cargo as plain data.
@@ -343,6 +346,11 @@ impl Target {
 }
 
 impl Host {
+    /// A command that does not see the variables with secrets.
+    pub fn without_secrets<'a>(&self, command: Cmd<'a>) -> Cmd<'a> {
+        self.secret_variables.iter().fold(command, Cmd::env_remove)
+    }
+
     /// Where rustup lays the programs of the toolchain that are not for the user's path.
     pub fn rust_tool(&self, name: &str) -> PathBuf {
         let Toolchain { host, sysroot, .. } = &self.toolchain;

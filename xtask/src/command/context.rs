@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::exec::keys::KeyPair;
 use crate::exec::{Context, files};
 use crate::plan::Roots;
+use crate::toolchain::Host;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ pub(super) fn context(
             work,
         },
         out,
-        host: project.facts.host(),
+        host: Host { secret_variables: project.config.secret_variables(), ..project.facts.host() },
         keys,
         codesign: credentials.codesign,
         gpg: credentials.gpg,

@@ -7,7 +7,7 @@ use crate::plan::{Member, Roots};
 use crate::tool;
 use std::fs;
 use std::path::Path;
-use xshell::cmd;
+use xshell::{Cmd, cmd};
 
 /// The folder below the work folder in which installers are compiled; nothing in it outlives a run.
 pub(super) const SCRATCH: &str = "scratch";
@@ -30,6 +30,8 @@ pub(super) struct Job<'a> {
     pub(super) output: &'a Path,
     /// What signs its uninstaller, and the program that the compiler calls for it, this one; if it is signed.
     pub(super) uninstaller: Option<(&'a Desk, &'a Path)>,
+    /// Environment variables that the compiler may not see where it signs nothing; the desk knows them for where it does.
+    pub(super) secret_variables: &'a [String],
 }
 
 /// Lays the payload into an empty folder and compiles the script there.
@@ -51,10 +53,11 @@ fn compile_with(makensis: &Path, job: &Job<'_>, roots: &Roots) -> Result<(), Cau
     }
     let shell = tool::shell_in(folder.path())?;
     let (options, script) = (OPTIONS.split(' '), job.script);
-    let mut command = cmd!(shell, "{makensis} {options...}");
-    if let Some((desk, xtask)) = job.uninstaller {
-        command = desk.called_by(command, xtask)?;
-    }
+    let command = cmd!(shell, "{makensis} {options...}");
+    let command = match job.uninstaller {
+        Some((desk, xtask)) => desk.called_by(command, xtask)?,
+        None => job.secret_variables.iter().fold(command, Cmd::env_remove),
+    };
     let answer = tool::run(command.arg(script))?;
     if let Some((desk, _)) = job.uninstaller {
         desk.require_uninstaller(job.installer)?;

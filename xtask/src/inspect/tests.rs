@@ -58,6 +58,7 @@ fn link(target: Target) -> Option<Linked> {
         home: None,
         xtask: path("xtask"),
         support: path("support"),
+        secret_variables: Vec::new(),
     };
     let choice = crate::config::model::LinkerChoice::SelfContained;
     let flags = crate::toolchain::flags::rustflags(target, &choice, &host).unwrap();

@@ -85,16 +85,10 @@ fn make(host: &Host, folder: &Path) -> Result<Vec<String>, ToolchainError> {
     let shell = tool::shell_in(folder)?;
     let librarian = host.rust_tool("rust-lld");
     for (name, definition) in IMPORTS {
-        import_library(&shell, &librarian, folder, name, definition)?;
+        import_library(host, &shell, folder, name, definition)?;
     }
     for name in EMPTY {
-        import_library(
-            &shell,
-            &librarian,
-            folder,
-            name,
-            &format!("LIBRARY {name}.dll\nEXPORTS\n"),
-        )?;
+        import_library(host, &shell, folder, name, &format!("LIBRARY {name}.dll\nEXPORTS\n"))?;
     }
     let rustc =
         host.toolchain.sysroot.join("bin").join(format!("rustc{}", std::env::consts::EXE_SUFFIX));
@@ -104,31 +98,33 @@ fn make(host: &Host, folder: &Path) -> Result<Vec<String>, ToolchainError> {
     for (name, source) in OBJECTS {
         write(&folder.join(format!("{name}.rs")), source)?;
         let options = options.split_whitespace();
-        tool::run(cmd!(
+        let compile = cmd!(
             shell,
             "{rustc} {options...} --remap-path-prefix={folder}= -o {name}.obj {name}.rs"
-        ))?;
+        );
+        tool::run(host.without_secrets(compile))?;
     }
     let objects = OBJECTS.map(|(name, _)| format!("{name}.obj"));
-    tool::run(cmd!(
+    let join = cmd!(
         shell,
         "{librarian} -flavor link /lib /machine:x64 /out:msvcrt.lib {objects...} ucrtbase.lib"
-    ))?;
+    );
+    tool::run(host.without_secrets(join))?;
     Ok(files())
 }
 
 fn import_library(
+    host: &Host,
     shell: &Shell,
-    librarian: &Path,
     folder: &Path,
     name: &str,
     definition: &str,
 ) -> Result<(), ToolchainError> {
     write(&folder.join(format!("{name}.def")), definition)?;
-    tool::run(cmd!(
-        shell,
-        "{librarian} -flavor link /lib /machine:x64 /def:{name}.def /out:{name}.lib"
-    ))?;
+    let librarian = host.rust_tool("rust-lld");
+    let make =
+        cmd!(shell, "{librarian} -flavor link /lib /machine:x64 /def:{name}.def /out:{name}.lib");
+    tool::run(host.without_secrets(make))?;
     Ok(())
 }
 

@@ -35,10 +35,10 @@ pub fn split(
     for variable in ["LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"] {
         shell.set_var(variable, &libraries);
     }
-    tool::run(cmd!(shell, "{objcopy} --only-keep-debug {program} {symbols}"))?;
-    tool::run(cmd!(
-        shell,
-        "{objcopy} --strip-all --add-gnu-debuglink={symbols} {program} {stripped}"
-    ))?;
+    let keep = cmd!(shell, "{objcopy} --only-keep-debug {program} {symbols}");
+    tool::run(host.without_secrets(keep))?;
+    let strip =
+        cmd!(shell, "{objcopy} --strip-all --add-gnu-debuglink={symbols} {program} {stripped}");
+    tool::run(host.without_secrets(strip))?;
     Ok(())
 }

@@ -19,6 +19,7 @@ fn host(triple: &str) -> Host {
         home: Some("/home/me".into()),
         xtask: "/home/me/code/target/debug/xtask".into(),
         support: "/home/me/code/target/xtask/support".into(),
+        secret_variables: Vec::new(),
     }
 }
 

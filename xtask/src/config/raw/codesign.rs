@@ -32,7 +32,8 @@ pub struct Codesign {
     /// Sign with any command, which must sign the file in place. `{file}` stands for the path of the file.
     #[schemars(length(min = 1, max = 64))]
     pub command: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Environment variables that `command` reads; nothing else of the build sees them.
+    /// Environment variables that `command` reads. Of what compiles, links and packs, only the compiler of the installer
+    /// sees them, which has the uninstaller signed.
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     pub command_variables: Vec<Spanned<String>>,

@@ -38,7 +38,10 @@ impl Site {
         let payload = [member("program"), member("setup.nsi")];
         let output = &self.folder.path().join("release/setup.exe");
         let (script, installer, payload) = ("setup.nsi", "setup.exe", &payload);
-        let job = Job { script, payload, installer, size_max, output, uninstaller: None };
+        let secret_variables = &["CARGO_MANIFEST_DIR".to_owned()];
+        let uninstaller = None;
+        let job =
+            Job { script, payload, installer, size_max, output, uninstaller, secret_variables };
         compile_with(&self.makensis, &job, &self.roots()).map_err(|cause| cause.to_string())
     }
 
@@ -80,6 +83,14 @@ fn what_the_compiler_writes_beside_the_payload_reaches_the_release() {
     site.compile(1_000_000).unwrap();
     assert_eq!(site.made().unwrap(), [b'x'; 2000]);
     assert_eq!(fs::read_dir(site.folder.path().join("work").join(SCRATCH)).unwrap().count(), 0);
+}
+
+#[test]
+fn it_does_not_see_the_variables_with_secrets() {
+    // One that cargo sets for every test.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    let site = Site::new("test -z \"$CARGO_MANIFEST_DIR\" && cat program > setup.exe");
+    site.compile(1_000_000).unwrap();
 }
 
 #[test]
