@@ -479,4 +479,13 @@ fn the_port_is_written_and_stays_and_a_service_that_was_stopped_stays_stopped() 
     site.install(&newest, &[]);
     assert_eq!(site.wine.service_state("edge-node"), None);
     site.is_version("1.0.0");
+
+    // The configuration that is there already, which nobody edited.
+    let before = std::fs::read_to_string(site.config()).unwrap();
+    site.install(&newest, &[r"/CONFIG=c:\programdata\EDGE-NODE\edge-node.toml"]);
+    site.is_version("1.0.0");
+    assert_eq!(std::fs::read_to_string(site.config()).unwrap(), before);
+    for left in ["edge-node.toml.old", "edge-node.toml.previous", "edge-node.toml.new"] {
+        assert!(!site.file(DATA, left).exists(), "{left} is left");
+    }
 }

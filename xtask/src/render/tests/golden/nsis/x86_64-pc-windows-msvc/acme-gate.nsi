@@ -735,6 +735,11 @@ Function PlanConfig
   ${IfNot} ${FileExists} "$ConfigFile"
     Return
   ${EndIf}
+  # It cannot be moved aside and copied from where it was.
+  ${If} $GivenConfig == $ConfigFile
+    StrCpy $ConfigPlan keep
+    Return
+  ${EndIf}
   # Nobody edited what is as it was shipped, then or now.
   StrCpy $6 "$ShippedConfig"
   Call FilesEqual
@@ -820,7 +825,7 @@ FunctionEnd
 # The files of $ConfigPlan, after those of the program; the former configuration stays as $ConfigFile.old.
 Function LayConfig
   ${If} $ConfigPlan == keep
-    StrCpy $Message "Kept $ConfigFile, which was edited; the default is $ShippedConfig"
+    StrCpy $Message "Kept $ConfigFile; the default is $ShippedConfig"
     Call Say
   ${Else}
     ${If} ${FileExists} "$ConfigFile"
