@@ -7,6 +7,7 @@
 mod setups;
 
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -401,6 +402,34 @@ fn what_cannot_be_done_is_refused_before_anything_is_touched() {
     let help = site.run(&setup, &["/?"]).success();
     assert!(help.contains("/PORT=NUMBER"), "{help}");
     check(&site.changes(&before), "");
+}
+
+#[test]
+fn a_folder_that_anybody_made_is_installed_into_only_while_it_is_empty() {
+    needs_windows!();
+    let site = Site::new();
+    let [old, new] = ["1.0.0", "1.1.0"].map(|version| site.workshop.setup(version));
+    let into = r"/D=C:\Prepared";
+    let folder = site.wine.path(r"C:\Prepared");
+    // Wine knows two owners: who runs it, and anybody else.
+    let give_away = || std::os::unix::fs::chown(&folder, Some(65534), None).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    let planted = folder.join("version.dll");
+    std::fs::write(&planted, "planted").unwrap();
+    give_away();
+    let before = site.wine.snapshot();
+    let refused = site.run(&old, &[into]);
+    assert_eq!(refused.code(), Some(6), "{refused}");
+    check(&site.changes(&before), "");
+
+    std::fs::remove_file(&planted).unwrap();
+    site.install(&old, &[into]);
+    site.wine.wait_for_service("edge-node", "RUNNING");
+    assert_eq!(std::fs::metadata(&folder).unwrap().uid(), 0, "the folder was not made anew");
+    // What is installed is upgraded where it is, whoever owns it by now.
+    give_away();
+    site.install(&new, &[]);
+    assert!(std::fs::read(folder.join("edge-node.exe")).unwrap().ends_with(b"1.1.0"));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub const EXIT_CODES: [ExitCode; 17] = [
     exit(3, "not_elevated", "not run as administrator; nothing was changed"),
     exit(4, "system", "not a 64-bit Windows 10, Windows Server 2016 or newer; nothing was changed"),
     exit(5, "busy", "another setup of this product is running; nothing was changed"),
-    exit(6, "folder", "a folder could not be made, secured or moved aside"),
+    exit(6, "folder", "a folder is another user's, or could not be made, secured or moved aside"),
     exit(7, "service", "the service could not be opened or removed"),
     exit(8, "not_stopped", "the service did not stop in time or its program is in use"),
     exit(9, "not_started", "installed for the first time, but the service did not become ready"),

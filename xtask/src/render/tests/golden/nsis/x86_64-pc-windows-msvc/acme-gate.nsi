@@ -26,7 +26,7 @@
 #   3  not run as administrator; nothing was changed
 #   4  not a 64-bit Windows 10, Windows Server 2016 or newer; nothing was changed
 #   5  another setup of this product is running; nothing was changed
-#   6  a folder could not be made, secured or moved aside
+#   6  a folder is another user's, or could not be made, secured or moved aside
 #   7  the service could not be opened or removed
 #   8  the service did not stop in time or its program is in use
 #   9  installed for the first time, but the service did not become ready
@@ -644,30 +644,40 @@ Function OwnerOf
   ${EndIf}
 FunctionEnd
 
-# In: $0 a file or folder in ProgramData, where everybody may lay some: what an administrator's setup did not make is
-# moved aside, and so is a link, rather than taken for ours. Ours are kept: what Secure has set, what SYSTEM made, and
-# what belongs to whom this setup's own files belong to.
-Function DistrustForeign
-  System::Call "kernel32::GetFileAttributesW(w r0)i.r5"
-  ${If} $5 = ${INVALID_FILE_ATTRIBUTES}
+# In: $0 a file or folder. Out: $5, 1 if somebody may have made it who is no administrator. Ours is what Secure has set,
+# what SYSTEM made, and what belongs to whom this setup's own files belong to; a link leads anywhere.
+Function IsForeign
+  StrCpy $5 0
+  System::Call "kernel32::GetFileAttributesW(w r0)i.r6"
+  ${If} $6 = ${INVALID_FILE_ATTRIBUTES}
     Return
   ${EndIf}
-  IntOp $5 $5 & ${FILE_ATTRIBUTE_REPARSE_POINT}
+  StrCpy $5 1
+  IntOp $6 $6 & ${FILE_ATTRIBUTE_REPARSE_POINT}
+  ${If} $6 <> 0
+    Return
+  ${EndIf}
+  StrCpy $6 $0
+  StrCpy $0 $PLUGINSDIR
+  Call OwnerOf
+  StrCpy $7 $1
+  StrCpy $0 $6
+  Call OwnerOf
+  ${If} $1 == "S-1-5-32-544"
+  ${OrIf} $1 == "S-1-5-18"
+    StrCpy $5 0
+  ${ElseIf} $1 != ""
+  ${AndIf} $1 == $7
+    StrCpy $5 0
+  ${EndIf}
+FunctionEnd
+
+# In: $0 a file or folder in ProgramData, where everybody may lay some: what is foreign is moved aside rather than taken
+# for ours.
+Function DistrustForeign
+  Call IsForeign
   ${If} $5 = 0
-    StrCpy $6 $0
-    StrCpy $0 $PLUGINSDIR
-    Call OwnerOf
-    StrCpy $7 $1
-    StrCpy $0 $6
-    Call OwnerOf
-    ${If} $1 == "S-1-5-32-544"
-    ${OrIf} $1 == "S-1-5-18"
-      Return
-    ${EndIf}
-    ${If} $1 != ""
-    ${AndIf} $1 == $7
-      Return
-    ${EndIf}
+    Return
   ${EndIf}
   StrCpy $8 1
   ${DoWhile} ${FileExists} "$0.foreign-$8"
@@ -1001,9 +1011,37 @@ Var Upgrading
 # 1 once an exchange was undone.
 Var Undone
 
-# Outside of Program Files, everybody may write into a folder that was just made.
+# Outside of Program Files, everybody may make the folder before we do, and exchange the program in it later. Which one an
+# earlier installation has is known; another must be an administrator's.
+Function RefuseForeignFolder
+  ReadRegStr $0 HKLM "${UNINSTALL_KEY}\acme-gate" "InstallLocation"
+  ${If} $0 != ""
+    Return
+  ${EndIf}
+  StrCpy $0 "$INSTDIR"
+  Call IsForeign
+  ${If} $5 = 0
+    Return
+  ${EndIf}
+  # An empty one is made anew: its owner could change again what rights it is given. A link is not for us to remove.
+  System::Call "kernel32::GetFileAttributesW(w r0)i.r6"
+  IntOp $6 $6 & ${FILE_ATTRIBUTE_REPARSE_POINT}
+  ${If} $6 = 0
+    RMDir "$INSTDIR"
+  ${EndIf}
+  ${If} ${FileExists} "$INSTDIR"
+    StrCpy $Message "$INSTDIR was not made by an administrator. Choose another folder, or move it away."
+    ${Fail} 6
+  ${EndIf}
+FunctionEnd
+
+# Outside of Program Files, everybody may write into a folder that was just made. One that holds something keeps its rights.
 Function MakeFolder
-  ${IfNot} ${FileExists} "$INSTDIR\*.*"
+  # Somebody may have made it since.
+  Call RefuseForeignFolder
+  StrCpy $5 "$INSTDIR"
+  Call FirstEntry
+  ${If} $5 == ""
     CreateDirectory "$INSTDIR"
     StrCpy $0 "$INSTDIR"
     StrCpy $1 "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
@@ -1357,6 +1395,8 @@ FunctionEnd
 Section "-Program" Program
   # A page may have chosen another folder.
   Call CheckElsewhere
+  # Before anything of an interrupted setup is taken from there.
+  Call RefuseForeignFolder
   Call OpenService
   Call Recover
   StrCpy $Upgrading 0
