@@ -135,19 +135,17 @@ impl Answer {
         answer
     }
 
+    /// No body, in the place of which something else has the account.
+    pub fn empty() -> Self {
+        Self { content: Content::Full(Bytes::new()), rest: Bytes::new(), exchange: None }
+    }
+
     /// The streams of its connection, if that is HTTP/2: what was handed over waits until the client has room for it,
     /// and only then is more asked for.
     fn streams(&self) -> Option<&Streams> {
         self.exchange.as_ref()?.streams()
     }
 
-    /// No body, in the place of which something else has the account.
-    pub fn empty() -> Self {
-        Self { content: Content::Full(Bytes::new()), rest: Bytes::new(), exchange: None }
-    }
-}
-
-impl Answer {
     fn poll_content(
         &mut self,
         context: &mut Context<'_>,
