@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Frame;
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::rig::*;
@@ -36,31 +36,43 @@ where
     sender
 }
 
-/// An upstream of HTTP/2 that sends back what it gets, frame by frame, and then trailers that say
-/// what its request was.
-async fn echo() -> SocketAddr {
+/// An upstream of HTTP/2.
+async fn serving<S, B>(service: S) -> SocketAddr
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = std::convert::Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(async |request: Request<Incoming>| {
-                let (parts, body) = request.into_parts();
-                let said = format!("{} {:?}", parts.uri, parts.headers.get("te"));
-                let trailers = http::HeaderMap::from_iter([(
-                    http::HeaderName::from_static("said"),
-                    HeaderValue::try_from(said).unwrap(),
-                )]);
-                let trailers = async move { Some(Ok(trailers)) };
-                let body = body.with_trailers(trailers);
-                Ok::<_, std::convert::Infallible>(Response::new(body))
-            });
             tokio::spawn(
                 hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service),
+                    .serve_connection(TokioIo::new(stream), service.clone()),
             );
         }
     });
     address
+}
+
+/// An upstream of HTTP/2 that sends back what it gets, frame by frame, and then trailers that say
+/// what its request was.
+async fn echo() -> SocketAddr {
+    serving(service_fn(async |request: Request<Incoming>| {
+        let (parts, body) = request.into_parts();
+        let said = format!("{} {:?}", parts.uri, parts.headers.get("te"));
+        let trailers = http::HeaderMap::from_iter([(
+            http::HeaderName::from_static("said"),
+            HeaderValue::try_from(said).unwrap(),
+        )]);
+        let trailers = async move { Some(Ok(trailers)) };
+        let body = body.with_trailers(trailers);
+        Ok::<_, std::convert::Infallible>(Response::new(body))
+    }))
+    .await
 }
 
 #[tokio::test]
@@ -251,28 +263,18 @@ const PIECES: usize = 10;
 
 /// An upstream of HTTP/2 that answers each request at once, piece by piece, whatever becomes of the request.
 async fn talking() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(async |request: Request<Incoming>| {
-                let (feed, fed) = mpsc::channel(1);
-                tokio::spawn(async move {
-                    let _open = request;
-                    for _ in 0..PIECES {
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        let _ = feed.send(Bytes::from("piece")).await;
-                    }
-                });
-                Ok::<_, std::convert::Infallible>(Response::new(Fed(fed)))
-            });
-            tokio::spawn(
-                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service),
-            );
-        }
-    });
-    address
+    serving(service_fn(async |request: Request<Incoming>| {
+        let (feed, fed) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let _open = request;
+            for _ in 0..PIECES {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let _ = feed.send(Bytes::from("piece")).await;
+            }
+        });
+        Ok::<_, std::convert::Infallible>(Response::new(Fed(fed)))
+    }))
+    .await
 }
 
 #[tokio::test]
@@ -291,21 +293,11 @@ async fn a_request_whose_answer_goes_on_may_be_quiet() {
 
 #[tokio::test]
 async fn clients_that_read_nothing_do_not_hold_up_others_on_the_same_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let upstream = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(async |_request: Request<Incoming>| {
-                let body = Full::new(Bytes::from(vec![b'x'; 8 << 20]));
-                Ok::<_, std::convert::Infallible>(Response::new(body))
-            });
-            tokio::spawn(
-                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .max_send_buf_size(1 << 20)
-                    .serve_connection(TokioIo::new(stream), service),
-            );
-        }
-    });
+    let upstream = serving(service_fn(async |_request: Request<Incoming>| {
+        let body = Full::new(Bytes::from(vec![b'x'; 8 << 20]));
+        Ok::<_, std::convert::Infallible>(Response::new(body))
+    }))
+    .await;
     let pool = pool(&[upstream], "protocol = 'http2'\nconnections-max = 1");
     let rig = Rig::start(&format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}"));
     let get = || Request::builder().uri("http://a.example/").body(Full::default()).unwrap();
