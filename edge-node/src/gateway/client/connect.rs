@@ -218,3 +218,34 @@ impl AsyncWrite for UpstreamStream {
         whichever!(&mut self.wire, stream => Pin::new(stream).poll_shutdown(context))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_a_lookup_takes_what_another_brings_and_nobody_starts_one_more() {
+        let lookup = Arc::new(Lookup::default());
+        let permits = Arc::clone(&lookup.permits);
+        let hanging = permits.acquire_many_owned(LOOKUPS_MAX as u32).await.unwrap();
+        let waiting = tokio::spawn({
+            let lookup = Arc::clone(&lookup);
+            async move { lookup.addresses("no.such.name.invalid".to_owned(), 1).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "a lookup more than is allowed was started");
+        let brought = vec![SocketAddr::from(([192, 0, 2, 1], 1))];
+        *locked(&lookup.last) = Some((Instant::now(), brought.clone()));
+        drop(hanging);
+        assert_eq!(waiting.await.unwrap().unwrap(), brought);
+    }
+
+    #[tokio::test]
+    async fn what_was_brought_before_anybody_asked_is_asked_for_again() {
+        let lookup = Lookup::default();
+        *locked(&lookup.last) = Some((Instant::now(), Vec::new()));
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        let found = lookup.addresses("localhost".to_owned(), 7).await.unwrap();
+        assert!(found.iter().any(|address| address.ip().is_loopback() && address.port() == 7));
+    }
+}
