@@ -3,25 +3,32 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, MonotonicClock};
-use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use http::header;
 use http::request::Parts;
 
+use self::clients::Clients;
 use super::answer::Fault;
 use super::exchange::Exchange;
 use super::proxy;
 use super::snapshot::RouteAtWork;
 use crate::config::{RateLimit, RatePer};
 
-/// Clients of which a rate limit knows how much they asked; beyond that, those that have their
-/// whole allowance again are forgotten, and while none has, unknown clients are refused.
+mod clients;
+
+/// Clients of which a rate limit knows how much they asked: beyond that, clients that it does not know are refused.
 const CLIENTS_MAX: usize = 100_000;
+
+/// From how many on it forgets those that have their whole allowance again, once a second.
+const SWEEP_AT: usize = CLIENTS_MAX / 2;
+
+/// A client is never told to wait for longer: by then, it may ask again or a place is free.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Refuses a request that its client may not make, or not now.
 pub fn refuse(exchange: &Exchange, route: &RouteAtWork, parts: &Parts) -> Option<Fault> {
@@ -92,7 +99,7 @@ impl Drop for Share {
     }
 }
 
-type Keyed = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, MonotonicClock>;
+type Keyed = RateLimiter<IpAddr, Clients, MonotonicClock>;
 type Direct = governor::RateLimiter<
     governor::state::direct::NotKeyed,
     governor::state::InMemoryState,
@@ -102,18 +109,27 @@ type Direct = governor::RateLimiter<
 /// A rate limit at work; shared by all workers.
 pub struct Limiter {
     clock: MonotonicClock,
+    start: std::time::Instant,
     kind: Kind,
 }
 
 enum Kind {
     Route(Direct),
-    Client { limiter: Keyed, sweep_at: AtomicUsize },
+    /// With the second of its life in which it was last swept.
+    Client {
+        limiter: Keyed,
+        swept: AtomicU64,
+    },
 }
 
 impl Limiter {
     /// A limit of which nothing is used.
     #[must_use]
     pub fn new(limit: &RateLimit) -> Self {
+        Self::with_room(limit, CLIENTS_MAX)
+    }
+
+    fn with_room(limit: &RateLimit, clients_max: usize) -> Self {
         let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(limit.requests_per_second))
             .allow_burst(at_least_one(limit.burst));
@@ -121,11 +137,11 @@ impl Limiter {
         let kind = match limit.per {
             RatePer::Route => Kind::Route(RateLimiter::direct_with_clock(quota, clock.clone())),
             RatePer::Client => Kind::Client {
-                limiter: RateLimiter::hashmap_with_clock(quota, clock.clone()),
-                sweep_at: AtomicUsize::new(CLIENTS_MAX / 2),
+                limiter: RateLimiter::new(quota, Clients::new(clients_max), clock.clone()),
+                swept: AtomicU64::new(0),
             },
         };
-        Self { clock, kind }
+        Self { start: clock.now(), clock, kind }
     }
 
     /// Takes a request of a client.
@@ -134,27 +150,24 @@ impl Limiter {
     /// How long to wait where it is over the limit.
     pub fn take(&self, client: IpAddr) -> Result<(), Duration> {
         let now = self.clock.now();
-        match &self.kind {
-            Kind::Route(limiter) => limiter.check().map_err(|over| over.wait_time_from(now)),
-            Kind::Client { limiter, sweep_at } => {
-                if limiter.len() >= sweep_at.load(Ordering::Relaxed) {
+        let taken = match &self.kind {
+            Kind::Route(limiter) => limiter.check(),
+            Kind::Client { limiter, swept } => {
+                let second = now.duration_since(self.start).as_secs();
+                if limiter.len() >= SWEEP_AT && swept.swap(second, Ordering::Relaxed) != second {
                     limiter.retain_recent();
-                    // Swept again only once it has grown by half of what there may be.
-                    let next = (limiter.len() + CLIENTS_MAX / 2).min(CLIENTS_MAX);
-                    sweep_at.store(next, Ordering::Relaxed);
-                    if limiter.len() >= CLIENTS_MAX {
-                        return Err(Duration::from_secs(1));
-                    }
                 }
-                let key = client_key(client);
-                limiter.check_key(&key).map_err(|over| over.wait_time_from(now))
+                limiter.check_key(&client_key(client))
             }
-        }
+        };
+        taken.map_err(|over| over.wait_time_from(now).min(WAIT_MAX))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use governor::middleware::NoOpMiddleware;
+
     use super::*;
 
     fn limiter(per: RatePer) -> Limiter {
@@ -169,6 +182,35 @@ mod tests {
         let wait = limiter.take(one).unwrap_err();
         assert!(wait <= Duration::from_secs(1) && wait > Duration::ZERO, "{wait:?}");
         assert!(limiter.take(other).is_ok());
+    }
+
+    #[test]
+    fn who_is_known_may_ask_while_there_is_no_room_for_others() {
+        let limit = RateLimit { requests_per_second: 1, burst: 2, per: RatePer::Client };
+        let limiter = Limiter::with_room(&limit, 2);
+        let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+        assert!(limiter.take(address(1)).is_ok() && limiter.take(address(2)).is_ok());
+        assert_eq!(limiter.take(address(3)), Err(WAIT_MAX));
+        assert!(limiter.take(address(1)).is_ok(), "it is known, and has one more");
+        assert!(limiter.take(address(1)).is_err());
+    }
+
+    #[test]
+    fn who_has_its_whole_allowance_again_makes_room() {
+        let clock = governor::clock::FakeRelativeClock::default();
+        let quota = Quota::per_second(NonZeroU32::MIN);
+        let limiter: RateLimiter<_, _, _, NoOpMiddleware<_>> =
+            RateLimiter::new(quota, Clients::new(2), clock.clone());
+        let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let second = Duration::from_secs(1);
+        assert!(limiter.check_key(&address(1)).is_ok());
+        clock.advance(2 * second);
+        assert!(limiter.check_key(&address(2)).is_ok());
+        assert!(limiter.check_key(&address(3)).is_err());
+        limiter.retain_recent();
+        assert_eq!(limiter.len(), 1);
+        assert!(limiter.check_key(&address(3)).is_ok());
+        assert!(limiter.check_key(&address(2)).is_err(), "it was not forgotten");
     }
 
     #[test]
