@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use self::stream::{ClientStream, Version};
 use super::forwarded::Via;
 use super::limits::Share;
-use super::snapshot::{Listening, Site};
+use super::snapshot::{HANDSHAKE, HEAD_SIZE, HEAD_TIME, Listening, MALFORMED, Site, UNREAD};
 use super::workers::Worker;
 use crate::listener::Seat;
 use crate::listener::paced::Paced;
@@ -112,6 +113,9 @@ pub async fn serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) {
     let (logs, listening) = (worker.logs.clone(), Arc::clone(&guest.listening));
     let ended = greet_and_serve(stream, guest, worker).await;
     if let Err(error) = ended {
+        if let Some(reason) = error.reason() {
+            listening.refused.count(reason);
+        }
         // What a peer does wrong is no news for operators: it can be sent at will.
         logs.record(Level::Debug, "gateway", "connection ended by an error")
             .field("listener", listening.name())
@@ -131,6 +135,30 @@ enum Fault {
     Http(#[from] hyper::Error),
 }
 
+impl Fault {
+    /// The reason for which a client was refused by it, if that is what it means: others just went away.
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Silent => Some(HEAD_TIME),
+            Self::Greeting(error) => {
+                matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::Other)
+                    .then_some(HANDSHAKE)
+            }
+            Self::Http(error) if error.is_parse_too_large() => Some(HEAD_SIZE),
+            Self::Http(error) if error.is_parse() => Some(MALFORMED),
+            Self::Http(error) => {
+                let source = std::error::Error::source(error)?;
+                if let Some(error) = source.downcast_ref::<h2::Error>() {
+                    // Else it is the client that ended it.
+                    return error.is_library().then_some(MALFORMED);
+                }
+                let error = source.downcast_ref::<std::io::Error>()?;
+                (error.kind() == ErrorKind::TimedOut).then_some(UNREAD)
+            }
+        }
+    }
+}
+
 async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) -> Result<(), Fault> {
     let site = guest.listening.site();
     let limits = &site.settings.listener;
@@ -140,12 +168,12 @@ async fn greet_and_serve(stream: TcpStream, guest: Guest, worker: Rc<Worker>) ->
         idle: site.settings.idle_timeout,
         write: limits.write_timeout,
     };
-    let standing = worker.room.enter(&guest._seat.departure, &pulse, patience);
+    let standing = worker.room.enter(&guest.listening, &guest._seat.departure, &pulse, patience);
     // Boxed, as is HTTP/2: what is over or rare must not make each connection as large.
     let greeting = Box::pin(greet(stream, &site, guest.is_own, &pulse));
     let greeting = unless_told(greeting, standing.control());
     let greeted = tokio::time::timeout(limits.header_read_timeout, greeting).await;
-    let Ok(Some(greeted)) = greeted else { return Err(Fault::Silent) };
+    let Some(greeted) = greeted.map_err(|_elapsed| Fault::Silent)? else { return Ok(()) };
     let Greeted { stream, version, server_name, identity } = greeted.map_err(Fault::Greeting)?;
     pulse.greeted(version == Version::Http1);
     let context = Rc::new(ConnectionContext {

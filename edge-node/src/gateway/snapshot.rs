@@ -39,9 +39,14 @@ pub struct Listening {
 /// What is refused, by reason.
 pub struct Refused(Vec<(&'static str, Counter)>);
 
-/// Why connections and requests are refused: what a client did, or does too often.
-const REASONS: [&str; 13] = [
+/// Why connections and requests are refused: what a client did, or does too often, or too slowly.
+const REASONS: [&str; 19] = [
     ADDRESS_CONNECTIONS,
+    HANDSHAKE,
+    HEAD_SIZE,
+    HEAD_TIME,
+    MALFORMED,
+    UNREAD,
     "host",
     "path",
     "target",
@@ -53,11 +58,27 @@ const REASONS: [&str; 13] = [
     "rate-limit",
     "body-size",
     "body-rate",
+    "pending",
     "paused",
 ];
 
 /// The reason for a connection over the share of its address.
 const ADDRESS_CONNECTIONS: &str = "address-connections";
+
+/// The reason for a connection on which TLS could not be agreed on.
+pub const HANDSHAKE: &str = "handshake";
+
+/// The reason for a head of too many bytes or headers.
+pub const HEAD_SIZE: &str = "head-size";
+
+/// The reason for a handshake or a head that did not come in time.
+pub const HEAD_TIME: &str = "head-time";
+
+/// The reason for what is no HTTP.
+pub const MALFORMED: &str = "malformed";
+
+/// The reason for an answer that its client did not read.
+pub const UNREAD: &str = "unread";
 
 impl Refused {
     fn new(listener: &Arc<str>, metrics: &HttpMetrics) -> Self {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::pulse::{Overdue, Patience, Pulse};
 use super::streams::Streams;
+use crate::gateway::snapshot::{HEAD_TIME, Listening, UNREAD};
 use crate::listener::{Departure, Stage};
 
 /// The connections of a worker.
@@ -27,6 +28,7 @@ pub struct Room {
 
 /// By which a connection is told to end.
 pub struct Control {
+    listening: Arc<Listening>,
     departure: Arc<Departure>,
     pulse: Arc<Pulse>,
     patience: Patience,
@@ -66,9 +68,10 @@ impl Room {
         }
     }
 
-    /// Takes in a connection.
+    /// Takes in a connection of a listener.
     pub fn enter(
         self: &Rc<Self>,
+        listening: &Arc<Listening>,
         departure: &Arc<Departure>,
         pulse: &Arc<Pulse>,
         patience: Patience,
@@ -81,6 +84,7 @@ impl Room {
             stage @ (Stage::Open | Stage::Closing | Stage::Cut) => Order::of(stage),
         };
         let control = Rc::new(Control {
+            listening: Arc::clone(listening),
             departure: Arc::clone(departure),
             pulse: Arc::clone(pulse),
             patience,
@@ -113,16 +117,19 @@ impl Room {
     /// Ends the connections that did nothing for too long, and streams that are read too slowly.
     pub fn end_overdue(&self, now: Instant) {
         for control in &*self.controls.borrow() {
-            control.streams.cut_overdue(control.patience.write, now);
+            let refused = &control.listening.refused;
+            for _ in 0..control.streams.cut_overdue(control.patience.write, now) {
+                refused.count(UNREAD);
+            }
             match control.pulse.overdue(control.patience, now) {
                 // A request that comes in this moment is still answered.
-                Some(Overdue::Idle) => control.tell(Order::End),
-                Some(Overdue::Head) => control.tell(Order::Cut),
+                Some(Overdue::Idle) => _ = control.tell(Order::End),
+                Some(Overdue::Head) if control.tell(Order::Cut) => refused.count(HEAD_TIME),
                 Some(Overdue::Rest) => {
                     control.streams.rest();
                     control.tell(Order::Rest);
                 }
-                None => {}
+                Some(Overdue::Head) | None => {}
             }
         }
     }
@@ -186,13 +193,16 @@ impl Control {
         }
     }
 
-    fn tell(&self, order: Order) {
-        if order > self.order.get() {
+    /// Tells the connection something, unless it was told that or more; true if it was not.
+    fn tell(&self, order: Order) -> bool {
+        let is_more = order > self.order.get();
+        if is_more {
             self.order.set(order);
             if let Some(waker) = &*self.waker.borrow() {
                 waker.wake_by_ref();
             }
         }
+        is_more
     }
 }
 

@@ -57,19 +57,16 @@ impl Streams {
         }
     }
 
-    /// Cuts the streams that have waited for longer than `patience`.
-    pub fn cut_overdue(&self, patience: Duration, now: Instant) {
+    /// Cuts the streams that have waited for longer than `patience`, and gives their number.
+    pub fn cut_overdue(&self, patience: Duration, now: Instant) -> usize {
         let mut unread = self.unread.borrow_mut();
-        unread.retain(|(id, since)| {
-            let is_overdue = now >= *since + patience;
-            if is_overdue {
-                self.tasks
-                    .borrow()
-                    .iter()
-                    .filter(|task| task.id() == *id)
-                    .for_each(AbortHandle::abort);
+        let overdue: Vec<_> =
+            unread.extract_if(.., |(_, since)| now >= *since + patience).collect();
+        for task in &*self.tasks.borrow() {
+            if overdue.iter().any(|(id, _)| *id == task.id()) {
+                task.abort();
             }
-            !is_overdue
-        });
+        }
+        overdue.len()
     }
 }

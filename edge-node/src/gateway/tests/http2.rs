@@ -237,6 +237,7 @@ async fn a_stream_that_its_client_has_no_room_for_is_cut_and_others_go_on() {
     assert!(rig.exchange(GET).await.ends_with("yes"));
     let cut = within(held.into_body().collect()).await.unwrap_err();
     assert!(format!("{cut:?}").contains("CANCEL"), "{cut:?}");
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="unread"} 1"#);
     assert_eq!(within(full.send_request(get("/ping"))).await.unwrap().status(), 200);
 }
 

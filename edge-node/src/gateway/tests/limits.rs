@@ -74,6 +74,33 @@ async fn a_head_that_does_not_come_in_time_ends_the_connection() {
         rig.exchange(begin).await;
         assert!(start.elapsed() >= Duration::from_secs(1), "{begin:?} {:?}", start.elapsed());
     }
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="head-time"} 2"#);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_or_none_is_counted() {
+    let rig = Rig::start("");
+    let counted = async |reason: &str, count: usize| {
+        let line =
+            format!(r#"edge_node_refused_total{{listener="data",reason="{reason}"}} {count}"#);
+        within(rig.metric(&line)).await;
+    };
+    let method = format!("{} / HTTP/1.1\r\nhost: x\r\n\r\n", "A".repeat(32 << 10));
+    let header = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(70 << 10));
+    let headers = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(200));
+    for (count, head) in [method, header, headers].iter().enumerate() {
+        let answer = rig.exchange(head).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        counted("head-size", count + 1).await;
+    }
+    assert!(rig.exchange("GET / HTTP/1.1\r\nho st: x\r\n\r\n").await.contains(" 400 "));
+    counted("malformed", 1).await;
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    rig.exchange(&format!("{preface}no frame at all")).await;
+    counted("malformed", 2).await;
+    // Who goes away was not refused.
+    drop(TcpStream::connect(rig.address).await.unwrap());
+    counted("malformed", 2).await;
 }
 
 #[tokio::test]
@@ -127,6 +154,7 @@ async fn requests_wait_for_a_connection_and_too_many_of_them_are_refused() {
     })
     .await;
     assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="pending"} 1"#);
     upstream.write_all(OK.as_bytes()).await.unwrap();
     assert!(within(upstream.read(&mut some)).await.unwrap() > 0, "the one that waits comes next");
     upstream.write_all(OK.as_bytes()).await.unwrap();
