@@ -44,6 +44,8 @@ pub struct Patience {
 pub enum Overdue {
     /// Nothing.
     Idle,
+    /// Nothing, though told to end: its client does not read what is left of an answer.
+    Unread,
     /// It waited for the rest of a head.
     Head,
     /// Nothing, for long enough that its buffers are better used elsewhere.
@@ -129,6 +131,7 @@ impl Pulse {
         let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
         let passed = now.saturating_duration_since(self.epoch).saturating_sub(since);
         match self.state.load(Ordering::Relaxed) {
+            IDLE if passed >= patience.idle + patience.write => Some(Overdue::Unread),
             IDLE if passed >= patience.idle => Some(Overdue::Idle),
             IDLE if passed >= REST => Some(Overdue::Rest),
             HEAD if passed >= patience.head => Some(Overdue::Head),
@@ -198,5 +201,6 @@ mod tests {
         pulse.end(after(20));
         assert_eq!((overdue(20), overdue(21)), (None, Some(Overdue::Rest)));
         assert_eq!((overdue(79), overdue(80)), (Some(Overdue::Rest), Some(Overdue::Idle)));
+        assert_eq!(overdue(81), Some(Overdue::Unread));
     }
 }

@@ -124,12 +124,13 @@ impl Room {
             match control.pulse.overdue(control.patience, now) {
                 // A request that comes in this moment is still answered.
                 Some(Overdue::Idle) => _ = control.tell(Order::End),
+                Some(Overdue::Unread) if control.tell(Order::Cut) => refused.count(UNREAD),
                 Some(Overdue::Head) if control.tell(Order::Cut) => refused.count(HEAD_TIME),
                 Some(Overdue::Rest) => {
                     control.streams.rest();
                     control.tell(Order::Rest);
                 }
-                Some(Overdue::Head) | None => {}
+                Some(Overdue::Head | Overdue::Unread) | None => {}
             }
         }
     }

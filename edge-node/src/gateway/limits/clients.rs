@@ -51,8 +51,7 @@ impl ShrinkableKeyedStateStore<IpAddr> for Clients {
     fn retain_recent(&self, drop_below: Nanos) {
         self.states().retain(|_, state| {
             // The only way to see what a state holds; refused, it stays as it is.
-            let seen =
-                state.measure_and_replace(&NotKeyed::NonKey, |since| Err::<((), _), _>(since));
+            let seen = state.measure_and_replace(&NotKeyed::NonKey, Err::<((), _), _>);
             seen.is_err_and(|since| since.is_some_and(|since| since > drop_below))
         });
     }
