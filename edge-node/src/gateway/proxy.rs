@@ -70,6 +70,9 @@ pub async fn forward(
     let limits = body_limits(exchange, found, settings);
     prepare(exchange, &mut parts, upgrade.is_some());
     rewrite::headers(&found.route.route.settings.request_headers, &mut parts.headers);
+    if pool.connector.protocol() == Protocol::Http1 {
+        frame(&mut parts.headers, &body);
+    }
     let mut head = Request::new(());
     *head.method_mut() = parts.method;
     *head.headers_mut() = parts.headers;
@@ -188,6 +191,13 @@ fn prepare(exchange: &mut Exchange, parts: &mut Parts, is_upgrade: bool) {
     exchange.request_id = Some(forwarded::request_id(headers, made));
 }
 
+/// Says of a body whose length is not told that it comes in chunks: hyper would leave out that of a GET.
+fn frame(headers: &mut HeaderMap, body: &Incoming) {
+    if !body.is_end_stream() && !headers.contains_key(header::CONTENT_LENGTH) {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
 /// Takes away what concerns one connection only.
 pub fn strip(headers: &mut HeaderMap) {
     strip_named(headers);
@@ -301,7 +311,9 @@ pub fn client_address(exchange: &Exchange, headers: &HeaderMap) -> IpAddr {
     }
     let lists: Vec<_> = headers.get_all(forwarded::X_FORWARDED_FOR).iter().collect();
     let mut client = peer;
-    for list in lists.iter().rev().filter_map(|list| list.to_str().ok()) {
+    for list in lists.iter().rev() {
+        // What stands before is not for sure what the proxy read.
+        let Ok(list) = list.to_str() else { return client };
         for word in list.rsplit(',') {
             let Ok(address) = word.trim().parse::<IpAddr>() else { return client };
             client = address.to_canonical();

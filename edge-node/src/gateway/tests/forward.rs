@@ -37,6 +37,20 @@ async fn an_upstream_hears_the_request_and_the_way_it_came() {
 }
 
 #[tokio::test]
+async fn a_body_of_untold_length_comes_whole_whatever_the_method() {
+    let mut upstream = Upstream::start(&[OK]).await;
+    let rig = Rig::forwarding(upstream.address, "");
+    for method in ["GET", "POST", "DELETE", "HEAD"] {
+        let head = format!("{method} / HTTP/1.1\r\nhost: x\r\n{CLOSE}transfer-encoding: chunked");
+        rig.exchange(&format!("{head}\r\n\r\n5\r\nhello\r\n0\r\n\r\n")).await;
+        let heard = upstream.next().await;
+        assert!(heard.starts_with(method), "{heard}");
+        assert!(heard.contains("\r\ntransfer-encoding: chunked\r\n"), "{heard}");
+        assert!(heard.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "{heard}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_to_an_upstream_is_kept_for_the_next_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let rig = Rig::forwarding(listener.local_addr().unwrap(), "");
