@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use http::StatusCode;
 
+use self::dial::Lookup;
 use self::passive::Streak;
 use self::probe::History;
 use self::state::{Cause, Machine, State};
@@ -22,6 +23,7 @@ use crate::config;
 
 mod balance;
 mod budget;
+pub mod dial;
 mod passive;
 pub(crate) mod pool;
 pub mod probe;
@@ -54,6 +56,8 @@ impl Pools {
 #[derive(Debug)]
 pub struct Upstream {
     address: config::UpstreamAddress,
+    /// For those that have a name.
+    lookup: Lookup,
     /// Its own number in consistent hashing.
     seed: u64,
     in_flight: Padded<AtomicUsize>,
@@ -110,6 +114,7 @@ impl Upstream {
             counters: Counters::default(),
             machine: Mutex::new(machine),
             history: Mutex::default(),
+            lookup: Lookup::default(),
         }
     }
 
@@ -117,6 +122,12 @@ impl Upstream {
     #[must_use]
     pub fn address(&self) -> &config::UpstreamAddress {
         &self.address
+    }
+
+    /// The lookups of its name.
+    #[must_use]
+    pub fn lookup(&self) -> &Lookup {
+        &self.lookup
     }
 
     /// Requests that it has now.

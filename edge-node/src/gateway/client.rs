@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
-use self::connect::{Lookup, Tls};
+use self::connect::Tls;
 use self::shelf::{Sender1, Shelf, Stream};
 use super::body::Outbound;
 use super::snapshot::PoolAtWork;
@@ -48,7 +48,6 @@ pub struct Destination {
     pub label: Arc<str>,
     tls: Option<Tls>,
     permits: Arc<Semaphore>,
-    lookup: Lookup,
     /// Requests that wait for a permit.
     waiting: AtomicUsize,
     open: Gauge,
@@ -63,6 +62,9 @@ pub enum ConnectFault {
     /// The upstream did not take it in time.
     #[error("connecting took too long")]
     TimedOut,
+    /// Another request tried that just now.
+    #[error("connecting just failed")]
+    Shared,
     /// The upstream did not take it.
     #[error("{0}")]
     Refused(std::io::Error),
@@ -92,7 +94,6 @@ impl Connector {
                 upstream: Arc::clone(upstream),
                 tls,
                 permits: Arc::new(Semaphore::new(settings.connections_max)),
-                lookup: Lookup::default(),
                 waiting: AtomicUsize::new(0),
                 open: metrics.upstream_connections(&settings.name, &label),
                 label,
@@ -194,7 +195,7 @@ impl Connections {
         let shelf = self.shelf(connector, destination);
         match connector.protocol {
             Protocol::Http1 => self.single(pool, shelf, is_fresh, is_queued).await,
-            Protocol::Http2 => shelf.stream(connector, is_fresh).await,
+            Protocol::Http2 => shelf.stream(connector, is_fresh, is_queued).await,
         }
     }
 

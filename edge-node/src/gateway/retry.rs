@@ -142,7 +142,8 @@ impl Sending<'_> {
         loop {
             let Some(attempt) = self.pool.pool.pick(self.hash, &tried) else { return Err(last) };
             let retries_left = self.forward.retries_max as usize > tried.len();
-            match self.try_once(message, &attempt, retries_left).await {
+            let is_first = tried.is_empty();
+            match self.try_once(message, &attempt, is_first, retries_left).await {
                 Tried::Answered(response, lease) => {
                     attempt.report(Outcome::Answered(response.status()));
                     if !tried.is_empty() {
@@ -173,7 +174,13 @@ impl Sending<'_> {
         }
     }
 
-    async fn try_once(&mut self, message: &mut Message, attempt: &Try, may_repeat: bool) -> Tried {
+    async fn try_once(
+        &mut self,
+        message: &mut Message,
+        attempt: &Try,
+        is_first: bool,
+        may_repeat: bool,
+    ) -> Tried {
         let Some(destination) = self.pool.connector.destination(attempt.upstream()) else {
             return Tried::Failed(Outcome::Abandoned, answer::Fault::NoUpstream);
         };
@@ -190,10 +197,10 @@ impl Sending<'_> {
                 Err(_elapsed) => answer::Fault::TimedOut,
             }
         };
-        let is_hurried = self.is_hurried && deadline < patience;
+        let is_hurried = (self.is_hurried || !is_first) && deadline < patience;
         let is_held_up = message.original.as_ref().is_some_and(Original::is_waited_for);
         // Else a client could eject upstreams: by a deadline that nobody can keep, a body that does not come, or
-        // requests that wait behind its others.
+        // requests that wait behind its others. And an upstream that took most of the time could eject the next one.
         let is_own_doing = is_hurried || is_held_up || is_queued.get();
         let outcome = if is_own_doing { Outcome::Abandoned } else { Outcome::TimedOut };
         Tried::Failed(outcome, timed_out)
@@ -214,10 +221,11 @@ impl Sending<'_> {
             let mut lease = match lease {
                 Ok(lease) => lease,
                 Err(ConnectFault::Overloaded) => return Tried::Over(answer::Fault::TooManyPending),
-                Err(ConnectFault::TimedOut) => {
-                    return Tried::Failed(Outcome::ConnectFailed, answer::Fault::Unreachable);
+                // One failure of the upstream's, told by who met with it.
+                Err(ConnectFault::Shared) => {
+                    return Tried::Failed(Outcome::Abandoned, answer::Fault::Unreachable);
                 }
-                Err(ConnectFault::Refused(_) | ConnectFault::Http(_)) => {
+                Err(ConnectFault::TimedOut | ConnectFault::Refused(_) | ConnectFault::Http(_)) => {
                     return Tried::Failed(Outcome::ConnectFailed, answer::Fault::Unreachable);
                 }
             };

@@ -12,6 +12,7 @@ use super::*;
 use crate::build_info;
 
 mod answers;
+mod blame;
 mod forward;
 mod http2;
 mod limits;

@@ -1,10 +1,10 @@
-//! A new connection to an upstream: looked up, connected, TLS agreed on.
+//! A new connection to an upstream, TLS agreed on. How its address is found and reached is in `upstream/dial.rs`.
 
-use std::io::{self, IoSlice};
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::pki_types::ServerName;
@@ -12,18 +12,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::UpstreamAddress;
 use crate::gateway::gather;
 use crate::observe::metrics::Raised;
+use crate::upstream::{Upstream, dial};
 
 /// A connection to an upstream.
 pub struct UpstreamStream {
     wire: Wire,
+    /// True once nobody reads what is written.
+    is_deaf: bool,
     _place: Option<Place>,
 }
 
@@ -54,18 +56,20 @@ pub struct Tls {
     pub is_http2: bool,
 }
 
-/// Connects; a name is looked up by `lookup`.
+/// Connects, within `patience` by who waits for it.
 ///
 /// # Errors
 /// When nobody takes the connection, or TLS cannot be agreed on.
 pub async fn connect(
-    address: &UpstreamAddress,
+    upstream: &Upstream,
     tls: Option<&Tls>,
-    lookup: &Lookup,
+    patience: Duration,
 ) -> io::Result<UpstreamStream> {
-    let stream = match address {
-        UpstreamAddress::Socket(address) => tcp(*address).await?,
-        UpstreamAddress::Name(name, port) => by_name(name, *port, lookup).await?,
+    let stream = match upstream.address() {
+        UpstreamAddress::Socket(address) => Wire::Tcp(dial::by_address(*address).await?).into(),
+        UpstreamAddress::Name(name, port) => {
+            Wire::Tcp(dial::by_name(name, *port, upstream.lookup(), patience).await?).into()
+        }
         #[cfg(unix)]
         UpstreamAddress::Unix(path) => Wire::Unix(UnixStream::connect(path).await?).into(),
         #[cfg(not(unix))]
@@ -81,77 +85,32 @@ pub async fn connect(
     Ok(Wire::Tls(Box::new(stream)).into())
 }
 
-async fn tcp(address: SocketAddr) -> io::Result<UpstreamStream> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(Wire::Tcp(stream).into())
-}
-
-/// Tries each address of a name in turn.
-async fn by_name(name: &str, port: u16, lookup: &Lookup) -> io::Result<UpstreamStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "name has no address");
-    for address in lookup.addresses(name.to_owned(), port).await? {
-        match tcp(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Looks up the name of one upstream. Nobody can call a resolver off, so that few lookups go on at a time, however many
-/// gave up waiting; who waits for one takes what another brings meanwhile.
-pub struct Lookup {
-    /// Held until the resolver comes to an end.
-    permits: Arc<Semaphore>,
-    /// What the last one brought, and when.
-    last: Arc<Mutex<Option<Found>>>,
-}
-
-/// The addresses of a name, and when they were brought.
-type Found = (Instant, Vec<SocketAddr>);
-
-/// Lookups of a name at a time: more than one, as a reply may be lost.
-const LOOKUPS_MAX: usize = 4;
-
-impl Default for Lookup {
-    fn default() -> Self {
-        Self { permits: Arc::new(Semaphore::new(LOOKUPS_MAX)), last: Arc::default() }
-    }
-}
-
-impl Lookup {
-    async fn addresses(&self, name: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let asked = Instant::now();
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?;
-        if let Some((brought, addresses)) = &*locked(&self.last)
-            && *brought >= asked
-        {
-            return Ok(addresses.clone());
-        }
-        let last = Arc::clone(&self.last);
-        let looking_up = tokio::task::spawn_blocking(move || {
-            let addresses: Vec<_> = (name.as_str(), port).to_socket_addrs()?.collect();
-            *locked(&last) = Some((Instant::now(), addresses.clone()));
-            drop(permit);
-            Ok(addresses)
-        });
-        looking_up.await.map_err(io::Error::other)?
-    }
-}
-
-/// What was found last is whole between any two statements, so a panic elsewhere is no reason for another one.
-fn locked(last: &Mutex<Option<Found>>) -> MutexGuard<'_, Option<Found>> {
-    last.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl From<Wire> for UpstreamStream {
     fn from(wire: Wire) -> Self {
-        Self { wire, _place: None }
+        Self { wire, is_deaf: false, _place: None }
     }
 }
 
 impl UpstreamStream {
+    /// Takes it for written where the upstream reads no more: it may have answered before that, as one does that
+    /// refuses an upload, and what it said is still to be read. If it said nothing, reading fails just as well.
+    fn heard(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        let is_over = |error: &io::Error| {
+            matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+        };
+        match written {
+            Poll::Ready(Err(error)) if is_over(&error) => {
+                self.is_deaf = true;
+                Poll::Ready(Ok(length))
+            }
+            Poll::Ready(Ok(_) | Err(_)) | Poll::Pending => written,
+        }
+    }
+
     /// The same, which holds `place` until it is closed.
     pub fn at(self, place: Place) -> Self {
         Self { _place: Some(place), ..self }
@@ -193,7 +152,12 @@ impl AsyncWrite for UpstreamStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        whichever!(&mut self.wire, stream => Pin::new(stream).poll_write(context, bytes))
+        if self.is_deaf {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written =
+            whichever!(&mut self.wire, stream => Pin::new(stream).poll_write(context, bytes));
+        self.heard(written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -201,9 +165,14 @@ impl AsyncWrite for UpstreamStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        whichever!(&mut self.wire, stream => {
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if self.is_deaf {
+            return Poll::Ready(Ok(length));
+        }
+        let written = whichever!(&mut self.wire, stream => {
             gather::poll_write_vectored(Pin::new(stream), context, slices)
-        })
+        });
+        self.heard(written, length)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -211,41 +180,13 @@ impl AsyncWrite for UpstreamStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_deaf {
+            return Poll::Ready(Ok(()));
+        }
         whichever!(&mut self.wire, stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         whichever!(&mut self.wire, stream => Pin::new(stream).poll_shutdown(context))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn who_waits_for_a_lookup_takes_what_another_brings_and_nobody_starts_one_more() {
-        let lookup = Arc::new(Lookup::default());
-        let permits = Arc::clone(&lookup.permits);
-        let hanging = permits.acquire_many_owned(LOOKUPS_MAX as u32).await.unwrap();
-        let waiting = tokio::spawn({
-            let lookup = Arc::clone(&lookup);
-            async move { lookup.addresses("no.such.name.invalid".to_owned(), 1).await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished(), "a lookup more than is allowed was started");
-        let brought = vec![SocketAddr::from(([192, 0, 2, 1], 1))];
-        *locked(&lookup.last) = Some((Instant::now(), brought.clone()));
-        drop(hanging);
-        assert_eq!(waiting.await.unwrap().unwrap(), brought);
-    }
-
-    #[tokio::test]
-    async fn what_was_brought_before_anybody_asked_is_asked_for_again() {
-        let lookup = Lookup::default();
-        *locked(&lookup.last) = Some((Instant::now(), Vec::new()));
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        let found = lookup.addresses("localhost".to_owned(), 7).await.unwrap();
-        assert!(found.iter().any(|address| address.ip().is_loopback() && address.port() == 7));
     }
 }

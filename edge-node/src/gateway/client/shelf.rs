@@ -4,6 +4,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -14,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::connect::Place;
+use super::connect::{Place, UpstreamStream};
 use super::{ConnectFault, Connector, Destination, Kind, Lease, connect};
 use crate::gateway::body::Outbound;
 use crate::gateway::connection::{OnThisThread, WINDOW_MAX};
@@ -55,6 +57,8 @@ pub struct Shelf {
     pub multiplexed: RefCell<Vec<Rc<Multiplexed>>>,
     /// Held while an HTTP/2 connection is made, so that not every request makes its own.
     making: Semaphore,
+    /// When the last one could not be made.
+    failed: Cell<Option<Instant>>,
 }
 
 /// The way to send on a connection of HTTP/1.
@@ -74,9 +78,14 @@ pub struct Multiplexed {
     pub sender: http2::SendRequest<Outbound>,
     /// Requests on it.
     pub streams: Cell<usize>,
+    /// Knows how many its upstream takes at a time.
+    driven: Driven,
     /// When the last one ended.
     pub used: Cell<Instant>,
 }
+
+/// What drives an HTTP/2 connection, as a task of its own.
+type Driven = Rc<RefCell<http2::Connection<TokioIo<UpstreamStream>, Outbound, OnThisThread>>>;
 
 /// A stream of an HTTP/2 connection, counted while it lives.
 pub struct Stream(pub Rc<Multiplexed>);
@@ -99,6 +108,7 @@ impl Shelf {
             given: Cell::new(0),
             multiplexed: RefCell::default(),
             making: Semaphore::new(1),
+            failed: Cell::new(None),
         }
     }
 
@@ -163,24 +173,27 @@ impl Shelf {
         &self,
         connector: &Connector,
         permit: Option<OwnedSemaphorePermit>,
-    ) -> Result<TokioIo<connect::UpstreamStream>, ConnectFault> {
-        let Destination { upstream, tls, open, lookup, .. } = &*self.destination;
-        let connecting = connect::connect(upstream.address(), tls.as_ref(), lookup);
-        match tokio::time::timeout(connector.connect_timeout, connecting).await {
+    ) -> Result<TokioIo<UpstreamStream>, ConnectFault> {
+        let Destination { upstream, tls, open, .. } = &*self.destination;
+        let patience = connector.connect_timeout;
+        let connecting = connect::connect(upstream, tls.as_ref(), patience);
+        match tokio::time::timeout(patience, connecting).await {
             Ok(Ok(stream)) => Ok(TokioIo::new(stream.at(Place::new(permit, open)))),
             Ok(Err(error)) => Err(ConnectFault::Refused(error)),
             Err(_elapsed) => Err(ConnectFault::TimedOut),
         }
     }
 
-    /// A stream of an HTTP/2 connection, of a new one where those there are busy.
+    /// A stream of an HTTP/2 connection, of a new one where those there are busy. Where it has to wait for the end of
+    /// another one, `is_queued` is true from then on.
     ///
     /// # Errors
-    /// When none can be had.
+    /// When none can be had: also where a connection failed that was waited for.
     pub async fn stream(
         self: Rc<Self>,
         connector: &Connector,
         is_fresh: bool,
+        is_queued: &Cell<bool>,
     ) -> Result<Lease, ConnectFault> {
         if is_fresh {
             self.multiplexed.borrow_mut().clear();
@@ -188,10 +201,15 @@ impl Shelf {
         if let Some(found) = self.free_stream(false) {
             return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
         }
+        let asked = Instant::now();
         let making = self.making.acquire().await;
         if let Some(found) = self.free_stream(false) {
             drop(making);
             return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
+        }
+        if self.failed.get().is_some_and(|failed| failed >= asked) {
+            // Else each would wait for all before it.
+            return Err(ConnectFault::Shared);
         }
         // Each worker may have one connection whatever the limit says: they cannot be shared.
         let permit = Arc::clone(&self.destination.permits).try_acquire_owned().ok();
@@ -199,9 +217,11 @@ impl Shelf {
             && let Some(found) = self.free_stream(true)
         {
             drop(making);
+            is_queued.set(found.is_queued());
             return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
         }
         let made = self.open_multiplexed(connector, permit).await;
+        self.failed.set(made.is_err().then(Instant::now));
         drop(making);
         let stream = made?;
         Ok(Lease { kind: Kind::Stream(stream), shelf: self, is_reused: false })
@@ -212,7 +232,7 @@ impl Shelf {
         let mut multiplexed = self.multiplexed.borrow_mut();
         multiplexed.retain(|one| !one.sender.is_closed());
         let found = multiplexed.iter().min_by_key(|one| one.streams.get())?;
-        let is_fine = is_busy_fine || found.streams.get() < STREAMS_WANTED;
+        let is_fine = is_busy_fine || found.streams.get() < found.streams_wanted();
         is_fine.then(|| Stream::of(found))
     }
 
@@ -231,17 +251,36 @@ impl Shelf {
             .handshake(io)
             .await
             .map_err(ConnectFault::Http)?;
+        let driven = Rc::new(RefCell::new(connection));
+        let driving = Rc::clone(&driven);
         tokio::task::spawn_local(async move {
-            let _ = connection.await;
+            let _ = poll_fn(|task| Pin::new(&mut *driving.borrow_mut()).poll(task)).await;
         });
         let (streams, used) = (Cell::new(0), Cell::new(Instant::now()));
-        let made = Rc::new(Multiplexed { sender, streams, used });
+        let made = Rc::new(Multiplexed { sender, streams, driven, used });
         self.multiplexed.borrow_mut().push(Rc::clone(&made));
         Ok(Stream::of(&made))
     }
 }
 
+impl Multiplexed {
+    /// Requests that its upstream takes on it at a time.
+    fn streams_max(&self) -> usize {
+        self.driven.borrow().current_max_send_streams()
+    }
+
+    /// Requests on it before another connection is opened.
+    fn streams_wanted(&self) -> usize {
+        STREAMS_WANTED.min(self.streams_max())
+    }
+}
+
 impl Stream {
+    /// True if its upstream takes it only once another one has ended.
+    fn is_queued(&self) -> bool {
+        self.0.streams.get() > self.0.streams_max()
+    }
+
     fn of(connection: &Rc<Multiplexed>) -> Self {
         connection.streams.set(connection.streams.get() + 1);
         Self(Rc::clone(connection))

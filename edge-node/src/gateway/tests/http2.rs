@@ -20,7 +20,7 @@ where
 }
 
 /// The same, that takes as many bytes of an answer before it looks at it.
-async fn client_with_room<B>(room: u32, address: SocketAddr) -> SendRequest<B>
+pub async fn client_with_room<B>(room: u32, address: SocketAddr) -> SendRequest<B>
 where
     B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

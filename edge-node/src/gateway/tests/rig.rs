@@ -122,9 +122,9 @@ pub async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it happens before the deadline")
 }
 
-pub async fn exchange(address: SocketAddr, bytes: &str) -> String {
+pub async fn exchange(address: SocketAddr, bytes: impl AsRef<str>) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(bytes.as_bytes()).await.unwrap();
+    stream.write_all(bytes.as_ref().as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let _ = within(stream.read_to_end(&mut answer)).await;
     // HTTP/2 is no text.

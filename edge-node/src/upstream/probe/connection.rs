@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Target;
 use crate::config::{Protocol, UpstreamAddress};
+use crate::upstream::dial;
 
 /// Why a probe failed.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// Connects, and does the TLS handshake where the pool has TLS; `protocol` is what is then spoken.
 pub async fn connect(target: &Target, protocol: Protocol) -> Result<Box<dyn Stream>, Fault> {
     let address = target.upstream.address();
-    let stream = dial(address).await.map_err(Fault::Connect)?;
+    let stream = dial(target).await.map_err(Fault::Connect)?;
     let Some(settings) = &target.pool.settings().tls else { return Ok(stream) };
     let config = target.tls.as_ref().ok_or_else(|| Fault::Tls("no configuration".to_owned()))?;
     let name = server_name(settings.server_name.as_deref(), address)?;
@@ -82,10 +82,13 @@ pub async fn connect(target: &Target, protocol: Protocol) -> Result<Box<dyn Stre
     Ok(Box::new(secured.map_err(|error| Fault::Tls(error.to_string()))?))
 }
 
-async fn dial(address: &UpstreamAddress) -> io::Result<Box<dyn Stream>> {
-    Ok(match address {
-        UpstreamAddress::Socket(address) => Box::new(TcpStream::connect(address).await?),
-        UpstreamAddress::Name(name, port) => Box::new(TcpStream::connect((&**name, *port)).await?),
+async fn dial(target: &Target) -> io::Result<Box<dyn Stream>> {
+    let Target { upstream, probe, .. } = target;
+    Ok(match upstream.address() {
+        UpstreamAddress::Socket(address) => Box::new(dial::by_address(*address).await?),
+        UpstreamAddress::Name(name, port) => {
+            Box::new(dial::by_name(name, *port, upstream.lookup(), probe.timeout).await?)
+        }
         UpstreamAddress::Unix(path) => dial_unix(path).await?,
     })
 }
