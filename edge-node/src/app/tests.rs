@@ -1,4 +1,4 @@
-//! The service on real sockets: ready, draining, drained, cut.
+//! The service on real sockets: ready, draining, drained, cut. Certificates that are exchanged: `renewal`.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
@@ -14,6 +14,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::host::{Announce, Status};
 use crate::observe::logs::tests::heard;
+
+mod renewal;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -69,20 +71,25 @@ struct Rig {
 
 impl Rig {
     async fn start(shutdown: &str) -> Self {
+        let tables = format!("shutdown = {{ {shutdown} }}\n");
+        Self::start_in(tempfile::tempdir().unwrap(), &tables).await
+    }
+
+    /// A service whose config is in this folder, with more keys.
+    async fn start_in(folder: tempfile::TempDir, tables: &str) -> Self {
         let slow = Slow::default();
         let routes = slow.clone().serve().await;
         let text = format!(
-            "listeners.data = {{ address = '127.0.0.1', port = 0 }}\n\
-             listeners.admin.port = 0\nshutdown = {{ {shutdown} }}\n{routes}"
+            "listeners.data.address = '127.0.0.1'\nlisteners.data.port = 0\n\
+             listeners.admin.port = 0\n{tables}{routes}"
         );
-        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("edge-node.toml");
         std::fs::write(&path, text).unwrap();
         let config = crate::config::load(&path).unwrap();
         let (speaker, told) = mpsc::unbounded_channel();
         let mut herald = Herald::new(Box::new(Counting(speaker)));
         let (line, logs) = heard();
-        let material = Material::default();
+        let material = Material::read(&config, &Material::default()).unwrap();
         let app = App::build(&path, &config, &material, herald.watch(), &line).unwrap();
         let (data, admin) = (app.data[0].address(), app.admin.address());
         let (asks, receiver) = mpsc::channel(8);
