@@ -18,4 +18,5 @@ mod http2;
 mod limits;
 mod rig;
 mod secure;
+mod streams;
 mod tunnels;

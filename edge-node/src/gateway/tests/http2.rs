@@ -37,7 +37,7 @@ where
 }
 
 /// An upstream of HTTP/2.
-async fn serving<S, B>(service: S) -> SocketAddr
+pub async fn serving<S, B>(service: S) -> SocketAddr
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = std::convert::Infallible>,
     S: Clone + Send + 'static,
@@ -61,18 +61,20 @@ where
 /// An upstream of HTTP/2 that sends back what it gets, frame by frame, and then trailers that say
 /// what its request was.
 async fn echo() -> SocketAddr {
-    serving(service_fn(async |request: Request<Incoming>| {
-        let (parts, body) = request.into_parts();
-        let said = format!("{} {:?}", parts.uri, parts.headers.get("te"));
-        let trailers = http::HeaderMap::from_iter([(
-            http::HeaderName::from_static("said"),
-            HeaderValue::try_from(said).unwrap(),
-        )]);
-        let trailers = async move { Some(Ok(trailers)) };
-        let body = body.with_trailers(trailers);
-        Ok::<_, std::convert::Infallible>(Response::new(body))
-    }))
-    .await
+    serving(service_fn(async |request| Ok::<_, std::convert::Infallible>(echoed(request)))).await
+}
+
+/// What [`echo`] answers.
+pub fn echoed(
+    request: Request<Incoming>,
+) -> Response<impl hyper::body::Body<Data = Bytes, Error = hyper::Error> + Send + 'static> {
+    let (parts, body) = request.into_parts();
+    let said = format!("{} {:?}", parts.uri, parts.headers.get("te"));
+    let trailers = http::HeaderMap::from_iter([(
+        http::HeaderName::from_static("said"),
+        HeaderValue::try_from(said).unwrap(),
+    )]);
+    Response::new(body.with_trailers(async move { Some(Ok(trailers)) }))
 }
 
 #[tokio::test]
@@ -118,7 +120,7 @@ async fn a_stream_passes_both_ways_as_it_comes_and_its_trailers_too() {
 }
 
 /// A body that a channel gives.
-struct Fed(mpsc::Receiver<Bytes>);
+pub struct Fed(pub mpsc::Receiver<Bytes>);
 
 impl hyper::body::Body for Fed {
     type Data = Bytes;

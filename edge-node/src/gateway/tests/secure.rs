@@ -12,13 +12,13 @@ use super::*;
 use crate::config::{CertificateFiles, ClientTls, Protocol};
 
 /// A folder with an authority, a certificate of a server and one of a client.
-struct Site {
+pub struct Site {
     folder: TempDir,
     authority: Authority,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let site = Self { folder: tempfile::tempdir().unwrap(), authority: Authority::new("site") };
         site.authority.write(site.folder.path(), "authority");
         site.authority.server(&["a.example"]).write(site.folder.path(), "server");
@@ -29,13 +29,13 @@ impl Site {
         site
     }
 
-    fn file(&self, name: &str) -> String {
+    pub fn file(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
     /// The keys of a listener that shows the certificate of `a.example`, or that of `b.example` to those who ask for
     /// it, and asks for one.
-    fn listener(&self) -> String {
+    pub fn listener(&self) -> String {
         let pair = |name: &str| {
             let [chain, key] = ["pem", "key"].map(|kind| self.file(&format!("{name}.{kind}")));
             format!("{{ chain = '{chain}', key = '{key}' }}")
@@ -55,7 +55,7 @@ impl Site {
     }
 
     /// A client's connection, with a certificate or without.
-    async fn connect(
+    pub async fn connect(
         &self,
         address: SocketAddr,
         protocol: Protocol,
