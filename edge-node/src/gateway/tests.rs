@@ -13,6 +13,7 @@ use crate::build_info;
 
 mod answers;
 mod blame;
+mod files;
 mod forward;
 mod http2;
 mod limits;
