@@ -12,6 +12,7 @@ use super::*;
 use crate::build_info;
 
 mod answers;
+mod balance;
 mod blame;
 mod files;
 mod forward;
