@@ -14,6 +14,7 @@ use crate::build_info;
 mod answers;
 mod balance;
 mod blame;
+mod edits;
 mod files;
 mod forward;
 mod http2;
