@@ -51,6 +51,44 @@ async fn a_body_of_untold_length_comes_whole_whatever_the_method() {
 }
 
 #[tokio::test]
+async fn what_a_client_says_of_the_way_is_added_to_if_it_is_a_trusted_proxy_and_else_replaced() {
+    let mut upstream = Upstream::start(&[OK]).await;
+    let pool = pool(&[upstream.address], "");
+    let get = "GET / HTTP/1.1\r\nhost: a.example\r\nx-forwarded-for: 1.1.1.1\r\nx-forwarded-proto: https\r\n\
+               forwarded: for=1.1.1.1\r\nx-real-ip: 1.1.1.1\r\nconnection: close\r\n\r\n";
+    for (trusted, expected) in [
+        (
+            "127.0.0.0/8",
+            &[
+                "forwarded: for=1.1.1.1, for=127.0.0.1;host=\"a.example\";proto=http",
+                "x-forwarded-for: 1.1.1.1, 127.0.0.1",
+                "x-forwarded-proto: https",
+                "x-real-ip: 1.1.1.1",
+            ][..],
+        ),
+        (
+            "10.0.0.0/8",
+            &[
+                "forwarded: for=127.0.0.1;host=\"a.example\";proto=http",
+                "x-forwarded-for: 127.0.0.1",
+                "x-forwarded-proto: http",
+            ],
+        ),
+    ] {
+        let listener = format!("trusted-proxies = ['{trusted}']");
+        let routes = format!("{pool}[routes.all]\nforward = {{ pool = 'up' }}");
+        let rig = Rig::with_listener(&listener, &routes);
+        assert!(rig.exchange(get).await.ends_with("yes"));
+        let heard = upstream.next().await;
+        let of_the_way = ["forwarded: ", "x-forwarded-for: ", "x-forwarded-proto: ", "x-real-ip: "];
+        let is_of_the_way = |line: &&str| of_the_way.iter().any(|name| line.starts_with(name));
+        let mut lines: Vec<_> = heard.lines().filter(is_of_the_way).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, expected, "{trusted}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_to_an_upstream_is_kept_for_the_next_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let rig = Rig::forwarding(listener.local_addr().unwrap(), "");
