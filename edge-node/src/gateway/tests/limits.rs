@@ -46,6 +46,25 @@ async fn a_client_over_its_rate_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_rate_is_each_clients_own_or_that_of_all_who_ask_a_route() {
+    let route = |per: &str| {
+        let rate = "requests-per-second = 1, burst = 1";
+        format!(
+            "[routes.ping]\nrespond = {{ body = 'pong' }}\nrate-limit = {{ {rate}, per = '{per}' }}"
+        )
+    };
+    for (per, second_client) in [("client", "200"), ("route", "429")] {
+        let rig = Rig::with_listener("trusted-proxies = ['127.0.0.1']", &route(per));
+        for (client, status) in [("10.0.0.1", "200"), ("10.0.0.2", second_client)] {
+            let get =
+                format!("GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\n{CLOSE}\r\n");
+            let answer = rig.exchange(&get).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{per} {client}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_address_has_no_more_connections_than_its_share() {
     let rig = Rig::with_listener("connections-per-address-max = 1", "");
     let mut first = TcpStream::connect(rig.address).await.unwrap();
