@@ -158,3 +158,21 @@ async fn a_changed_file_that_is_no_certificate_is_told_and_the_old_one_shown_unt
     site.exchange("site.pem", &[&*second.pem, &*second.key].concat()).await;
     within(async { while shown(&site.connect(None).await) != second.der {} }).await;
 }
+
+#[tokio::test]
+async fn upstreams_of_another_authority_are_reached_once_the_file_of_authorities_has_it() {
+    // One service stands in for the other's upstream; it has nothing at `/`, and says so.
+    let (upstream, _) = Site::start(TLS).await;
+    let pool = format!(
+        "pools.up = {{ upstreams = [{{ address = '{}' }}], \
+         tls = {{ authorities = 'ca.pem', server-name = 'a.example' }} }}\n\
+         routes.all = {{ forward = {{ pool = 'up' }} }}\n",
+        upstream.rig.data
+    );
+    let (site, _) = Site::start(&pool).await;
+    let answer = within(exchange(site.rig.data, "/")).await;
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+    site.exchange("ca.pem", &upstream.authority.pem).await;
+    let is_reached = async || exchange(site.rig.data, "/").await.starts_with("HTTP/1.1 404 ");
+    within(async { while !is_reached().await {} }).await;
+}
