@@ -42,18 +42,16 @@ pub struct Via {
 /// How a request came.
 #[derive(Clone, Copy)]
 pub struct Way<'a> {
+    /// Who is at the other end of the connection.
     pub peer: IpAddr,
+    /// True for TLS.
     pub is_secure: bool,
+    /// The host that was asked, valid.
     pub host: Option<&'a HeaderValue>,
+    /// Where the connection was taken.
     pub listener: SocketAddr,
+    /// The proxies that are believed.
     pub trusted: &'a [IpNet],
-}
-
-impl Way<'_> {
-    fn is_trusted(&self) -> bool {
-        let peer = self.peer.to_canonical();
-        !self.trusted.is_empty() && self.trusted.iter().any(|network| network.contains(&peer))
-    }
 }
 
 impl Via {
@@ -63,7 +61,7 @@ impl Via {
         let peer = self.peer.get_or_insert_with(|| text(&way.peer.to_canonical().to_string()));
         let peer = peer.clone();
         let element = self.element(way);
-        if way.is_trusted() {
+        if is_trusted(way.trusted, way.peer.to_canonical()) {
             append(headers, X_FORWARDED_FOR, &peer);
             append(headers, FORWARDED, &element);
             for (name, value) in self.rest(way) {
@@ -115,6 +113,29 @@ impl Via {
         self.element = Some((host, element.clone()));
         element
     }
+}
+
+/// Who a client is by address: of what came by trusted proxies, the last address that none of them has.
+pub fn client_address(peer: IpAddr, trusted: &[IpNet], headers: &HeaderMap) -> IpAddr {
+    let mut client = peer.to_canonical();
+    if !is_trusted(trusted, client) {
+        return client;
+    }
+    let lists: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
+    for list in lists.iter().rev().filter_map(|list| list.to_str().ok()) {
+        for word in list.rsplit(',') {
+            let Ok(address) = word.trim().parse::<IpAddr>() else { return client };
+            client = address.to_canonical();
+            if !is_trusted(trusted, client) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// Whether a header tells of the way a request came, or is read so by some upstream: `X-Forwarded-Prefix`, `-Ssl` or

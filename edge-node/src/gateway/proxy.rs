@@ -161,20 +161,7 @@ fn target(going: &str, path: &Path, uri: &Uri) -> Option<PathAndQuery> {
 /// Makes the headers of a request those that an upstream is to see.
 fn prepare(exchange: &mut Exchange, parts: &mut Parts, is_upgrade: bool) {
     let headers = &mut parts.headers;
-    let wants_trailers = wants_trailers(headers);
-    let protocol = if is_upgrade { headers.get(header::UPGRADE).cloned() } else { None };
-    strip_named(headers);
-    head::take_away(headers, |name| {
-        is_hop_by_hop(name) || REQUEST_ONLY.contains(name) || head::is_scrubbed(name)
-    });
-    head::join_cookies(headers);
-    if wants_trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    }
-    if let Some(protocol) = protocol {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(header::UPGRADE, protocol);
-    }
+    strip_request(headers, is_upgrade);
     let context = &exchange.context;
     if let Some(identity) = &context.identity_header {
         headers.insert(X_CLIENT_IDENTITY, identity.clone());
@@ -195,6 +182,25 @@ fn prepare(exchange: &mut Exchange, parts: &mut Parts, is_upgrade: bool) {
 fn frame(headers: &mut HeaderMap, body: &Incoming) {
     if !body.is_end_stream() && !headers.contains_key(header::CONTENT_LENGTH) {
         headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Takes away of a request what concerns one connection only and what no client may say. What is asked for anew is the
+/// client's wish for trailers, and for another protocol if this `is_upgrade`.
+pub fn strip_request(headers: &mut HeaderMap, is_upgrade: bool) {
+    let wants_trailers = wants_trailers(headers);
+    let protocol = if is_upgrade { headers.get(header::UPGRADE).cloned() } else { None };
+    strip_named(headers);
+    head::take_away(headers, |name| {
+        is_hop_by_hop(name) || REQUEST_ONLY.contains(name) || head::is_scrubbed(name)
+    });
+    head::join_cookies(headers);
+    if wants_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(protocol) = protocol {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, protocol);
     }
 }
 
@@ -300,29 +306,10 @@ fn upstream_host(upstream: &Upstream) -> Option<HeaderValue> {
     HeaderValue::from_str(&text).ok()
 }
 
-/// Who a client is by address: of what came by trusted proxies, the last address that none of
-/// them has.
+/// Who a client is by address.
 pub fn client_address(exchange: &Exchange, headers: &HeaderMap) -> IpAddr {
-    let peer = exchange.context.peer.ip().to_canonical();
     let trusted = &exchange.site.settings.trusted_proxies;
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    if trusted.is_empty() || !is_trusted(&peer) {
-        return peer;
-    }
-    let lists: Vec<_> = headers.get_all(forwarded::X_FORWARDED_FOR).iter().collect();
-    let mut client = peer;
-    for list in lists.iter().rev() {
-        // What stands before is not for sure what the proxy read.
-        let Ok(list) = list.to_str() else { return client };
-        for word in list.rsplit(',') {
-            let Ok(address) = word.trim().parse::<IpAddr>() else { return client };
-            client = address.to_canonical();
-            if !is_trusted(&client) {
-                return client;
-            }
-        }
-    }
-    client
+    forwarded::client_address(exchange.context.peer.ip(), trusted, headers)
 }
 
 /// The hash by which a pool keeps together what belongs together.

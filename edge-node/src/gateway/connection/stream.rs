@@ -46,16 +46,7 @@ impl ClientStream {
     /// # Errors
     /// When it cannot be read from.
     pub async fn plain(mut stream: TcpStream, pulse: &Arc<Pulse>) -> io::Result<(Self, Version)> {
-        let mut ahead = vec![0; PREFACE.len()];
-        let mut length = 0;
-        while length < PREFACE.len() && ahead[..length] == PREFACE[..length] {
-            match stream.read(&mut ahead[length..]).await? {
-                0 => break,
-                more => length += more,
-            }
-        }
-        ahead.truncate(length);
-        let version = if ahead == PREFACE { Version::Http2 } else { Version::Http1 };
+        let (ahead, version) = spoken(&mut stream).await?;
         Ok((Self::new(Transport::Plain(stream), ahead, version, pulse), version))
     }
 
@@ -127,6 +118,24 @@ impl ClientStream {
         let pulse = (version == Version::Http1).then(|| Arc::clone(pulse));
         Self { transport, ahead, pulse }
     }
+}
+
+/// Reads until it is clear what a client speaks; gives what was read along with it.
+///
+/// # Errors
+/// When it cannot be read from.
+pub async fn spoken(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Vec<u8>, Version)> {
+    let mut ahead = vec![0; PREFACE.len()];
+    let mut length = 0;
+    while length < PREFACE.len() && ahead[..length] == PREFACE[..length] {
+        match stream.read(&mut ahead[length..]).await? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    ahead.truncate(length);
+    let version = if ahead == PREFACE { Version::Http2 } else { Version::Http1 };
+    Ok((ahead, version))
 }
 
 impl AsyncRead for ClientStream {
