@@ -220,9 +220,8 @@ fn strip_named(headers: &mut HeaderMap) {
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
-            .filter_map(|list| list.to_str().ok())
-            .flat_map(|list| list.split(','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+            .flat_map(|list| list.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
             // Where a message ends and whom it is for is not one connection's business.
             .filter(|name| ![header::CONTENT_LENGTH, header::HOST].contains(name))
             .collect();
@@ -328,5 +327,24 @@ fn hash(exchange: &Exchange, balance: &Balance, headers: &HeaderMap) -> u64 {
             IpAddr::V4(address) => upstream::hash(&address.octets()),
             IpAddr::V6(address) => upstream::hash(&address.octets()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_connection_names_is_taken_away_beside_what_is_no_name() {
+        let mut headers = HeaderMap::new();
+        let list = HeaderValue::from_bytes(b"x-a, \xff, X-B ,,content-length").unwrap();
+        headers.insert(header::CONNECTION, list);
+        for name in ["x-a", "x-b", "x-c", "content-length"] {
+            headers.insert(name, HeaderValue::from_static("1"));
+        }
+        strip(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "x-c"]);
     }
 }
