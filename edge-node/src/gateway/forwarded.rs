@@ -122,9 +122,13 @@ pub fn client_address(peer: IpAddr, trusted: &[IpNet], headers: &HeaderMap) -> I
         return client;
     }
     let lists: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
-    for list in lists.iter().rev().filter_map(|list| list.to_str().ok()) {
-        for word in list.rsplit(',') {
-            let Ok(address) = word.trim().parse::<IpAddr>() else { return client };
+    for list in lists.iter().rev() {
+        // By bytes: a word that is no text must not hide the ones behind it.
+        for word in list.as_bytes().rsplit(|byte| *byte == b',') {
+            let word = std::str::from_utf8(word.trim_ascii());
+            let Some(address) = word.ok().and_then(|word| word.parse::<IpAddr>().ok()) else {
+                return client;
+            };
             client = address.to_canonical();
             if !is_trusted(trusted, client) {
                 return client;
@@ -252,6 +256,25 @@ mod tests {
                 "x-real-ip: 1.1.1.1",
             ]
         );
+    }
+
+    #[test]
+    fn a_client_is_the_last_address_that_no_trusted_proxy_has() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        for (peer, lists, expected) in [
+            ("::ffff:11.0.0.1", &[&b"1.1.1.1"[..]][..], "11.0.0.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[b"1.1.1.1, 2.2.2.2", b"10.0.0.2,10.0.0.3"], "2.2.2.2"),
+            ("10.0.0.1", &[b"1.1.1.1, nobody, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &[b"1.1.1.1", b"\xff, 2.2.2.2"], "2.2.2.2"),
+            ("10.0.0.1", &[b"1.1.1.1", b"\xff"], "10.0.0.1"),
+        ] {
+            let line = |list: &&[u8]| (X_FORWARDED_FOR, HeaderValue::from_bytes(list).unwrap());
+            let mut headers = HeaderMap::new();
+            headers.extend(lists.iter().map(line));
+            let client = client_address(peer.parse().unwrap(), &trusted, &headers);
+            assert_eq!(client.to_string(), expected, "{headers:?}");
+        }
     }
 
     #[test]
