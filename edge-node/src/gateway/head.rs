@@ -135,13 +135,13 @@ fn framing(headers: &HeaderMap, version: Version) -> Result<(), HeadFault> {
             return Err(HeadFault::Coding);
         }
     }
-    let is_number = |text: &[u8]| {
-        text.iter().all(u8::is_ascii_digit)
-            && std::str::from_utf8(text).is_ok_and(|digits| digits.parse::<u64>().is_ok())
-    };
-    let is_one_number =
-        length.is_none_or(|length| is_number(length.as_bytes()) && lengths.next().is_none());
+    let is_one_number = length.is_none_or(|length| is_number(length) && lengths.next().is_none());
     if is_one_number { Ok(()) } else { Err(HeadFault::Length) }
+}
+
+fn is_number(length: &HeaderValue) -> bool {
+    let is_digits = length.as_bytes().iter().all(u8::is_ascii_digit);
+    is_digits && length.to_str().is_ok_and(|digits| digits.parse::<u64>().is_ok())
 }
 
 /// The authority that all places agree on which may name one: the target and `Host`.
@@ -223,14 +223,22 @@ pub fn scrub_trailers(trailers: &mut HeaderMap) {
 }
 
 /// Whether there is one way to read where an answer ends, and nothing in its coding that would be lost on the way: hyper
-/// reads to the end of the connection what comes in another coding than `chunked`.
+/// reads to the end of the connection what comes in another coding than `chunked`. A length may be said twice; a list of
+/// one (`5, 5`), which hyper takes, must not be passed on.
+///
+/// Source: RFC 9110, section 8.6.
 #[must_use]
 pub fn is_framed_once(answer: &HeaderMap) -> bool {
     let mut codings = answer.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return true };
-    coding.as_bytes().eq_ignore_ascii_case(b"chunked")
-        && codings.next().is_none()
-        && !answer.contains_key(header::CONTENT_LENGTH)
+    let mut lengths = answer.get_all(header::CONTENT_LENGTH).iter();
+    match (codings.next(), lengths.next()) {
+        (None, None) => true,
+        (None, Some(length)) => is_number(length) && lengths.all(|other| other == length),
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
+        }
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// Makes one line of the crumbs of a cookie, which HTTP/2 has and HTTP/1.1 has not.

@@ -102,6 +102,7 @@ fn a_head_that_makes_no_sense_is_a_bad_gateway() {
         kept("TE and CL", head(&[CHUNKED, FIVE].concat(), "5\r\nhello\r\n0\r\n\r\n"), "502"),
         kept("two lengths", head("content-length: 5\r\ncontent-length: 6\r\n", "hello!"), "502"),
         kept("a list of lengths", head("content-length: 5, 6\r\n", "hello!"), "502"),
+        kept("a list of one length", head("content-length: 5, 5\r\n", "hello"), "502"),
         kept("a length with plus", head("content-length: +5\r\n", "hello"), "502"),
         kept("a negative length", head("content-length: -5\r\n", "hello"), "502"),
         closed("gzip, not chunked", head("transfer-encoding: gzip\r\n", "hello"), "502"),

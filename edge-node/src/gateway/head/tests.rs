@@ -162,6 +162,11 @@ fn an_answer_is_framed_in_one_way() {
     for (lines, expected) in [
         (&[][..], true),
         (&[("content-length", "5")], true),
+        (&[("content-length", "5"), ("content-length", "5")], true),
+        (&[("content-length", "5"), ("content-length", "6")], false),
+        (&[("content-length", "5, 5")], false),
+        (&[("content-length", "+5")], false),
+        (&[("content-length", "")], false),
         (&[("transfer-encoding", "Chunked")], true),
         (&[("transfer-encoding", "chunked"), ("content-length", "5")], false),
         (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], false),
