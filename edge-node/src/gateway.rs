@@ -41,6 +41,8 @@ pub mod answer;
 mod body;
 mod client;
 mod connection;
+#[doc(hidden)]
+pub mod edges;
 mod exchange;
 pub mod explain;
 pub mod files;

@@ -83,3 +83,8 @@ fn a_table_finds_the_first_of_its_rows_that_fits() {
 fn a_head_is_sane_or_refused_and_edits_keep_it_so() {
     drive("head", bodies::head);
 }
+
+#[test]
+fn what_comes_from_clients_and_upstreams_is_read_as_it_is_promised() {
+    drive("edges", bodies::edges);
+}

@@ -7,9 +7,11 @@ use edge_node::config;
 use edge_node::gateway::{explain, path as paths};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+mod edges;
 mod head;
 mod route_match;
 
+pub use edges::edges;
 pub use head::head;
 pub use route_match::route_match;
 

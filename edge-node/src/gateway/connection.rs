@@ -31,7 +31,7 @@ use crate::tls::Identity;
 
 pub mod pulse;
 mod room;
-mod stream;
+pub mod stream;
 mod streams;
 
 use pulse::{Patience, Pulse};

@@ -12,9 +12,9 @@ use super::answer::Fault;
 use crate::config::{Files, PathPattern};
 
 mod body;
-mod condition;
+pub(super) mod condition;
 mod content_type;
-mod place;
+pub(super) mod place;
 
 pub use body::FileBody;
 use condition::{Conditions, Selected, Validators};

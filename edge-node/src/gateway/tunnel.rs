@@ -24,8 +24,8 @@ use super::reply::Reply;
 use crate::observe::metrics::Raised;
 use crate::upstream::Try;
 
-mod frames;
-mod websocket;
+pub mod frames;
+pub mod websocket;
 
 /// A tunnel that both ends agreed on.
 pub struct Tunnel {

@@ -25,6 +25,8 @@ mod history;
 mod http;
 mod tcp;
 
+#[doc(hidden)]
+pub use grpc::status as grpc_health_status;
 pub use history::{History, OUTCOMES, Probed};
 
 /// How late, at most, the log tells of a change that time alone makes, where no request notices it.

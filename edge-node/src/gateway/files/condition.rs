@@ -25,7 +25,8 @@ impl Validators {
         Self::new(since, metadata.len())
     }
 
-    fn new(since: Option<Duration>, length: u64) -> Self {
+    /// Those of a file that was changed so long after 1970, as far as the system has times, and has `length` bytes.
+    pub fn new(since: Option<Duration>, length: u64) -> Self {
         let tag = format!("\"{:x}-{length:x}\"", since.unwrap_or_default().as_nanos());
         let modified = since.map(|since| UNIX_EPOCH + Duration::from_secs(since.as_secs()));
         // Later years have no HTTP date.

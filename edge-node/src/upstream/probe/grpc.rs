@@ -117,7 +117,7 @@ fn verdict(trailers: &HeaderMap, messages: &[u8]) -> Result<(), Fault> {
 }
 
 /// The status in `HealthCheckResponse { status = 1 }` behind its prefix; none where it is no such message.
-fn status(bytes: &[u8]) -> Option<u64> {
+pub fn status(bytes: &[u8]) -> Option<u64> {
     let (prefix, rest) = bytes.split_at_checked(PREFIX)?;
     let [is_compressed, length @ ..] = prefix else { return None };
     let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
