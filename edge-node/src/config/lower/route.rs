@@ -226,6 +226,7 @@ impl Rules<'_> {
         let raw::ClientRules { demand, allow } = raw;
         let allow = allow
             .iter()
+            .flatten()
             .filter_map(|pattern| self.name_pattern(&format!("{at}.clients.allow[]"), pattern));
         ClientRules { is_required: *demand == raw::Demand::Required, allow: allow.collect() }
     }

@@ -254,8 +254,8 @@ pub struct ClientRules {
     /// Whether there must be a certificate. One that is there must be allowed either way.
     pub demand: Demand,
     /// Names of which a certificate must have one; any verified certificate without it.
-    #[schemars(length(max = 256))]
-    pub allow: Vec<NamePattern>,
+    #[schemars(length(min = 1, max = 256))]
+    pub allow: Option<Vec<NamePattern>>,
 }
 
 /// A subject alternative name.

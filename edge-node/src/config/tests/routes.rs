@@ -352,6 +352,27 @@ error: `routes.a.clients.allow[].ip`: `10.0.0.1/8` has bits set behind its prefi
 }
 
 #[test]
+fn an_empty_list_of_clients_is_not_every_client() {
+    check(
+        r#"
+[listeners.data.tls]
+certificates = [{ chain = "a", key = "b" }]
+clients = { authorities = "c" }
+[routes.a]
+respond = {}
+clients = { allow = [] }
+"#,
+        r#"
+error: `routes.a.clients.allow` has no entries
+ --> edge-node.toml:6:21
+  |
+6 | clients = { allow = [] }
+  |                     ^^ needs at least 1 entry
+"#,
+    );
+}
+
+#[test]
 fn routes_that_take_the_same_requests_are_reported_with_both_places() {
     check(
         r#"
