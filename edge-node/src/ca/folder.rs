@@ -63,10 +63,11 @@ impl Folder {
         }
     }
 
-    /// The folder, when nobody else changes it.
+    /// The folder, when nobody else changes it, with room for what is issued: a folder that was restored from copies of
+    /// the authority's own files has none.
     ///
     /// # Errors
-    /// When somebody does.
+    /// When somebody does, or the room cannot be made.
     pub fn lock(self) -> Result<Locked, CaError> {
         let path = self.path.join(LOCK);
         let failed = |source| CaError::Write { path: path.clone(), source };
@@ -77,9 +78,16 @@ impl Folder {
             .open(&path)
             .map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Locked { folder: self, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(CaError::Locked { dir: self.path }),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(CaError::Locked { dir: self.path }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let issued = self.path.join(ISSUED);
+        match fs::create_dir(&issued) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(CaError::Write { path: issued, source })
+            }
+            Ok(()) | Err(_) => Ok(Locked { folder: self, _lock: lock }),
         }
     }
 
@@ -151,8 +159,6 @@ impl Locked {
         }
         let failed = |source| CaError::Write { path: path.to_owned(), source };
         private_folder(path).map_err(failed)?;
-        let issued = path.join(ISSUED);
-        fs::create_dir(&issued).map_err(|source| CaError::Write { path: issued, source })?;
         Folder { path: path.to_owned() }.lock()
     }
 

@@ -225,6 +225,19 @@ fn a_run_that_was_cut_short_shows_and_is_mended() {
 }
 
 #[test]
+fn an_authority_goes_on_from_copies_of_its_own_files() {
+    let ca = Ca::new();
+    ca.at(0, "issue web --server --dns web.site").unwrap();
+    fs::remove_dir_all(ca.dir().join("issued")).unwrap();
+    fs::remove_file(ca.dir().join("lock")).unwrap();
+    assert_eq!(ca.statuses(1), [("web".to_owned(), "unfinished".to_owned())]);
+    ca.at(1, "renew --all-due").unwrap();
+    ca.at(1, "issue cam --client --dns cam.site").unwrap();
+    let statuses: Vec<_> = ca.statuses(1).into_iter().map(|(_, status)| status).collect();
+    assert_eq!(statuses, ["superseded", "valid", "valid"]);
+}
+
+#[test]
 fn show_lists_everything_in_lines() {
     let ca = Ca::new();
     ca.at(0, "issue cam-7 --client --dns cam-7.dev.site --uri spiffe://site/cam-7").unwrap();
