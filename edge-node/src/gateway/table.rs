@@ -226,8 +226,16 @@ pub(super) struct Rank {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum PathRank {
     Exact,
-    Template { literals: Reverse<usize>, kinds: Vec<u8> },
+    Template { literals: Reverse<usize>, kinds: Vec<SegmentKind> },
     Prefix { length: Reverse<usize> },
+}
+
+/// What a segment of a template takes: the lesser is the more specific.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SegmentKind {
+    Literal,
+    Parameter,
+    Rest,
 }
 
 pub(super) fn rank(matcher: &Matcher) -> Rank {
@@ -237,7 +245,8 @@ pub(super) fn rank(matcher: &Matcher) -> Rank {
             PathPattern::Exact(_) => PathRank::Exact,
             PathPattern::Template(segments) => {
                 let kinds: Vec<_> = segments.iter().map(kind).collect();
-                let literals = Reverse(kinds.iter().filter(|kind| **kind == 0).count());
+                let literals =
+                    Reverse(kinds.iter().filter(|kind| **kind == SegmentKind::Literal).count());
                 PathRank::Template { literals, kinds }
             }
             PathPattern::Prefix(prefix) => PathRank::Prefix { length: Reverse(prefix.len()) },
@@ -249,11 +258,11 @@ pub(super) fn rank(matcher: &Matcher) -> Rank {
     }
 }
 
-fn kind(segment: &TemplateSegment) -> u8 {
+fn kind(segment: &TemplateSegment) -> SegmentKind {
     match segment {
-        TemplateSegment::Literal(_) => 0,
-        TemplateSegment::Parameter(_) => 1,
-        TemplateSegment::Rest(_) => 2,
+        TemplateSegment::Literal(_) => SegmentKind::Literal,
+        TemplateSegment::Parameter(_) => SegmentKind::Parameter,
+        TemplateSegment::Rest(_) => SegmentKind::Rest,
     }
 }
 

@@ -132,6 +132,11 @@ fn every_rule_has_its_words() {
              from left to right",
         ),
         (
+            "path = { template = '/{a}/{b}' }",
+            "path = { template = '/{a}/{b...}' }",
+            "template path /{a}/{b} comes before template path /{a}/{b...}: one segment before all that is left",
+        ),
+        (
             "path = { prefix = '/a' }",
             "",
             "prefix path /a comes before prefix path /: the longer prefix",

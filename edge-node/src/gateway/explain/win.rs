@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::table::{PathRank, Row, rank};
+use super::super::table::{PathRank, Row, SegmentKind, rank};
 use super::spelling;
 use crate::config::{HostPattern, Route};
 
@@ -73,11 +73,15 @@ fn because(winner: &Row<'_, &Route>, other: &Row<'_, &Route>) -> String {
 
 fn path_rule(one: &PathRank, two: &PathRank) -> &'static str {
     match (one, two) {
-        (PathRank::Template { literals, .. }, PathRank::Template { literals: others, .. }) => {
-            if literals == others {
-                ": a literal segment before a parameter, from left to right"
-            } else {
-                ": more literal segments"
+        (
+            PathRank::Template { literals, kinds },
+            PathRank::Template { literals: others, kinds: other_kinds },
+        ) => {
+            let apart = kinds.iter().zip(other_kinds).find(|(one, other)| one != other);
+            match apart {
+                _ if literals != others => ": more literal segments",
+                Some((_, SegmentKind::Rest)) => ": one segment before all that is left",
+                _ => ": a literal segment before a parameter, from left to right",
             }
         }
         (PathRank::Prefix { .. }, PathRank::Prefix { .. }) => ": the longer prefix",
