@@ -117,7 +117,8 @@ async fn scrape(State(admin): State<Admin>, headers: HeaderMap) -> Response {
 }
 
 async fn not_found() -> impl IntoResponse {
-    text(StatusCode::NOT_FOUND, "not found: try /livez, /readyz or /metrics\n".to_owned())
+    let hint = "not found: try /livez, /readyz, /metrics or /v1/upstreams\n";
+    text(StatusCode::NOT_FOUND, hint.to_owned())
 }
 
 /// Reads the config again; 200 with what changed, or 422 with what `edge-node check` prints, both

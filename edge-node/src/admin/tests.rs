@@ -102,7 +102,9 @@ async fn metrics_come_in_the_form_asked_for() {
 
 #[tokio::test]
 async fn other_paths_are_not_found_and_other_methods_not_allowed() {
-    assert_eq!(ask(Phase::Serving, "/").await.0, 404);
+    let (code, _, body) = ask(Phase::Serving, "/").await;
+    let hint = "not found: try /livez, /readyz, /metrics or /v1/upstreams\n";
+    assert_eq!((code, body.as_str()), (404, hint));
     let mut request = get("/metrics");
     *request.method_mut() = Method::POST;
     assert_eq!(ask_with(Phase::Serving, Guard::Anybody, request).await.0, 405);

@@ -8,6 +8,10 @@ use tower::ServiceExt as _;
 
 use super::*;
 
+/// Handles are not counted under Wine, and elsewhere nothing is read of the process.
+#[cfg(target_os = "linux")]
+mod page;
+
 /// The classic text after one request of `method` to a route `/known` that answers 204.
 async fn text_after(methods: &[&str]) -> String {
     let metrics = Metrics::new(Counter::default());
