@@ -9,17 +9,32 @@ mod duration;
 pub use byte_size::ByteSize;
 pub use duration::Duration;
 
+use std::str::FromStr;
+
 use crate::{Invalid, suggest};
+
+/// Refuses a text with blanks, such as one between number and unit; where it is well without them, the help says so.
+fn without_blanks<T: FromStr<Err = Invalid>>(text: &str) -> Result<(), Invalid> {
+    let joined: String = text.split_whitespace().collect();
+    if joined.is_empty() || joined == text {
+        return Ok(());
+    }
+    let mistake = Invalid::new(format!("`{text}` has a blank"));
+    Err(match joined.parse::<T>() {
+        Ok(_) => mistake.help(format!("write \"{joined}\"")),
+        Err(Invalid { help: Some(help), .. }) => mistake.help(help),
+        Err(Invalid { help: None, .. }) => mistake,
+    })
+}
 
 /// Splits leading decimal digits from what follows them.
 fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// Splits a leading unit (letters and the like) from the digits or spaces that follow it.
+/// Splits a leading unit (letters and the like) from the digits that follow it.
 fn split_unit(text: &str) -> (&str, &str) {
-    let end = |c: char| c.is_ascii_digit() || c.is_whitespace();
-    text.split_at(text.find(end).unwrap_or(text.len()))
+    text.split_at(text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 /// The factor of a unit, or an explanation that names those allowed.

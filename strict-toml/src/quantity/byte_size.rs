@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{factor, split_digits};
+use super::{factor, split_digits, without_blanks};
 use crate::Invalid;
 
 /// Decimal and binary units (IEC 80000-13), in bytes.
@@ -56,6 +56,7 @@ impl FromStr for ByteSize {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
+        without_blanks::<Self>(text)?;
         let (digits, unit) = split_digits(text);
         if digits.is_empty() || unit.starts_with(['.', ',', '_']) {
             let help =
@@ -144,6 +145,7 @@ mod tests {
             "`16kib` has the unknown unit `kib`",
             Some(&format!("did you mean `KiB`? {units}")),
         );
+        check_refused("16 MiB", "`16 MiB` has a blank", Some("write \"16MiB\""));
         check_refused("1.5MB", "`1.5MB` is not a byte size", Some(shape));
         check_refused("MB", "`MB` is not a byte size", Some(shape));
         check_refused("99999999TiB", "`99999999TiB` is more than 64 bits can count", None);

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr, time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{factor, split_digits, split_unit};
+use super::{factor, split_digits, split_unit, without_blanks};
 use crate::Invalid;
 
 /// Units from the largest, in milliseconds.
@@ -71,6 +71,7 @@ impl FromStr for Duration {
             Invalid::new(format!("`{text}` is not a duration"))
                 .help("write whole numbers with units, such as \"30s\", \"1h30m\" or \"250ms\"")
         };
+        without_blanks::<Self>(text)?;
         let mut rest = text;
         let mut millis: u64 = 0;
         let mut previous = u64::MAX;
@@ -176,7 +177,9 @@ mod tests {
             "`30S` has the unknown unit `S`",
             Some(&format!("did you mean `s`? {units}")),
         );
-        check_refused("5 min", "`5 min` has no unit", Some(units));
+        check_refused("25 s", "`25 s` has a blank", Some("write \"25s\""));
+        check_refused("1h 30m", "`1h 30m` has a blank", Some("write \"1h30m\""));
+        check_refused("5 min", "`5 min` has a blank", Some(units));
         check_refused("", "`` is not a duration", Some(shape));
         check_refused("1.5h", "`1.5h` is not a duration", Some(shape));
         check_refused("-1s", "`-1s` is not a duration", Some(shape));
