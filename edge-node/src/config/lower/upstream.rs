@@ -1,6 +1,6 @@
 //! Where an upstream is, as text. Pure.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use strict_toml::Invalid;
@@ -25,16 +25,23 @@ pub(super) fn address(text: &str, has_unix: bool) -> Result<UpstreamAddress, Inv
         return Err(Invalid::new(format!("`{text}` has the scheme `{scheme}`"))
             .help(format!("write \"{bare}\"{tls}")));
     }
-    if let Ok(address) = text.parse::<IpAddr>() {
-        let example = SocketAddr::new(address, 8080);
-        return Err(Invalid::new(format!("`{text}` has no port"))
-            .help(format!("for example \"{example}\"")));
+    if text.is_empty() {
+        return Err(Invalid::new("it is empty").help("for example \"127.0.0.1:80\""));
     }
-    let Some((name, port)) = text.rsplit_once(':') else {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Err(portless(text, address));
+    }
+    // The colons in brackets are those of an address.
+    let is_bracketed = text.starts_with('[') && text.ends_with(']');
+    let Some((name, port)) = text.rsplit_once(':').filter(|_| !is_bracketed) else {
         return Err(Invalid::new(format!("`{text}` has no port"))
             .help(format!("for example \"{text}:8080\"")));
     };
     let port = host::port(text, port)?;
+    if name.is_empty() {
+        return Err(Invalid::new(format!("`{text}` has no host"))
+            .help(format!("for example \"127.0.0.1:{port}\"")));
+    }
     match text.parse::<SocketAddr>() {
         Ok(address) => Ok(UpstreamAddress::Socket(SocketAddr::new(
             address.ip().to_canonical(),
@@ -42,6 +49,20 @@ pub(super) fn address(text: &str, has_unix: bool) -> Result<UpstreamAddress, Inv
         ))),
         Err(_) => Ok(UpstreamAddress::Name(host::name(name)?, port)),
     }
+}
+
+/// What is wrong with an address of IPv4 or IPv6 alone, whose last part may have been meant as a port.
+fn portless(text: &str, address: IpAddr) -> Invalid {
+    let example = format!("for example \"{}\"", SocketAddr::new(address, 8080));
+    let meant = text.rsplit_once(':').and_then(|(host, port)| {
+        Some(SocketAddr::new(host.parse::<Ipv6Addr>().ok()?.into(), host::port(text, port).ok()?))
+    });
+    Invalid::new(format!("`{text}` has no port")).help(match meant {
+        None => example,
+        Some(meant) => {
+            format!("write \"{meant}\" if `{}` is the port, else {example}", meant.port())
+        }
+    })
 }
 
 fn unix(text: &str, path: &str, has_unix: bool) -> Result<UpstreamAddress, Invalid> {

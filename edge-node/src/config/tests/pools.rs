@@ -159,6 +159,54 @@ error: `pools.a.upstreams[].address`: `1.2.3` is not an IPv4 address
     );
 }
 
+#[test]
+fn what_is_missing_beside_a_colon_is_told() {
+    check(
+        r#"
+[pools.a]
+upstreams = [
+    { address = "[::1]" },
+    { address = "::1:80" },
+    { address = ":80" },
+    { address = "" },
+]
+"#,
+        r#"
+error: `pools.a.upstreams[].address`: `[::1]` has no port
+ --> edge-node.toml:3:17
+  |
+3 |     { address = "[::1]" },
+  |                 ^^^^^^^ expected the address of an upstream
+  |
+  = help: for example "[::1]:8080"
+
+error: `pools.a.upstreams[].address`: `::1:80` has no port
+ --> edge-node.toml:4:17
+  |
+4 |     { address = "::1:80" },
+  |                 ^^^^^^^^ expected the address of an upstream
+  |
+  = help: write "[::1]:80" if `80` is the port, else for example "[::1:80]:8080"
+
+error: `pools.a.upstreams[].address`: `:80` has no host
+ --> edge-node.toml:5:17
+  |
+5 |     { address = ":80" },
+  |                 ^^^^^ expected the address of an upstream
+  |
+  = help: for example "127.0.0.1:80"
+
+error: `pools.a.upstreams[].address`: it is empty
+ --> edge-node.toml:6:17
+  |
+6 |     { address = "" },
+  |                 ^^ expected the address of an upstream
+  |
+  = help: for example "127.0.0.1:80"
+"#,
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn a_unix_socket_has_an_absolute_path() {
