@@ -40,10 +40,14 @@ impl Rules<'_> {
         let mut places: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
         let mut headers = Vec::new();
         for (name, value) in raw {
-            if let Some(first) = places.insert(name.to_ascii_lowercase(), name) {
+            if let Some(other) = places.insert(name.to_ascii_lowercase(), name) {
+                // A map has its names in the order of the alphabet.
+                let mut pair = [other, name];
+                pair.sort_by_key(|name| name.span().start);
+                let [first, again] = pair;
                 self.broken.push(
-                    Diagnostic::error(format!("`{key}` has `{name}` twice"))
-                        .at(name.span(), "the same header in another case")
+                    Diagnostic::error(format!("`{key}` has `{again}` twice"))
+                        .at(again.span(), "the same header in another case")
                         .related(first.span(), "first here"),
                 );
             }

@@ -223,9 +223,12 @@ fn one_port(first: &Place<'_>, second: &Place<'_>) -> Diagnostic {
     let is_written = |place: &Place<'_>| !place.port.span().is_empty();
     let default_of = |place: &Place<'_>| format!("the default of `listeners.{}.port`", place.name);
     match (is_written(second), is_written(first)) {
-        (true, true) => mistake
-            .at(second.port.span(), "bound here again")
-            .related(first.port.span(), "bound here first"),
+        (true, true) => {
+            let mut ports = [first.port.span(), second.port.span()];
+            ports.sort_by_key(|span| span.start);
+            let [first, again] = ports;
+            mistake.at(again, "bound here again").related(first, "bound here first")
+        }
         (true, false) => mistake.at(second.port.span(), default_of(first)),
         (false, true) => mistake.at(first.port.span(), default_of(second)),
         (false, false) => mistake

@@ -28,6 +28,30 @@ error: `listeners.data` and `listeners.admin` both bind port 9000
 "#;
 
 #[test]
+fn the_first_of_two_listeners_is_the_one_that_is_written_first() {
+    check(
+        r#"
+[listeners.b]
+port = 9000
+[listeners.a]
+port = 9000
+"#,
+        r#"
+error: `listeners.a` and `listeners.b` both bind port 9000
+ --> edge-node.toml:4:8
+  |
+2 | port = 9000
+  |        ---- bound here first
+3 | [listeners.a]
+4 | port = 9000
+  |        ^^^^ bound here again
+  |
+  = help: give one of them another `port`
+"#,
+    );
+}
+
+#[test]
 fn a_listener_on_the_default_port_of_the_other_is_reported() {
     check("listeners.admin.port = 8080\n", DEFAULT_PORT);
 }

@@ -193,14 +193,6 @@ error: `routes.a.request-headers.add`: `Transfer-Encoding` belongs to a connecti
   |
   = help: the gateway sets it where it is needed
 
-error: `routes.a.response-headers.set` has `x` twice
- --> edge-node.toml:8:9
-  |
-8 | set = { x = "a\nb", X = "c" }
-  |         ^           - first here
-  |         |
-  |         the same header in another case
-
 error: `routes.a.response-headers.set`: `a\nb` has characters that a header does not
  --> edge-node.toml:8:13
   |
@@ -208,6 +200,14 @@ error: `routes.a.response-headers.set`: `a\nb` has characters that a header does
   |             ^^^^^^ expected a header's value
   |
   = help: a value has printable ASCII characters
+
+error: `routes.a.response-headers.set` has `X` twice
+ --> edge-node.toml:8:21
+  |
+8 | set = { x = "a\nb", X = "c" }
+  |         -           ^ the same header in another case
+  |         |
+  |         first here
 "#,
     );
 }
