@@ -140,5 +140,22 @@ fn authority_name(text: &str) -> Result<String, String> {
     let is_good = (1..=64).contains(&text.chars().count())
         && !text.trim().is_empty()
         && !text.chars().any(char::is_control);
-    if is_good { Ok(text.to_owned()) } else { Err("must have 1 to 64 characters".into()) }
+    let refusal =
+        "must have 1 to 64 characters, none of them a control character, and not only blanks";
+    if is_good { Ok(text.to_owned()) } else { Err(refusal.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_s_name_is_refused_with_all_it_must_be() {
+        let long = "x".repeat(65);
+        for text in ["", "  ", "a\nb", &long] {
+            let refusal = "must have 1 to 64 characters, none of them a control character, and not only blanks";
+            assert_eq!(authority_name(text), Err(refusal.to_owned()), "{text:?}");
+        }
+        assert_eq!(authority_name("Site 1"), Ok("Site 1".to_owned()));
+    }
 }
