@@ -24,7 +24,7 @@ pub fn config(data: &[u8]) {
             let listings = explain::listings(&config, None).expect("all listeners are there");
             for listing in listings {
                 assert!(!listing.to_string().is_empty());
-                let url = http::Uri::from_static("http://a.x/a/b");
+                let url = "http://a.x/a/b".to_owned();
                 let headers = HeaderMap::new();
                 let listener = Some(listing.listener);
                 let question = explain::Question { method: Method::GET, url, headers, listener };

@@ -3,6 +3,7 @@
 //! A request goes the way of real ones: `head` reads it, the table of its listener finds the route, `rewrite` and
 //! `answer` say what comes out. What is told is data here; `text` words it for people.
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 use serde::Serialize;
 
@@ -27,8 +28,8 @@ pub use win::Win;
 pub struct Question {
     /// Its method.
     pub method: Method,
-    /// Its target: `https://host:port/path?query`, or a path where `headers` has the host.
-    pub url: Uri,
+    /// Its target as it was typed: `https://host:port/path?query`, or a path where `headers` has the host.
+    pub url: String,
     /// Its headers.
     pub headers: HeaderMap,
     /// The listener it comes to; without, the one that the URL's port or scheme tells.
@@ -54,7 +55,7 @@ pub enum ExplainError {
     },
     /// The target is none.
     #[error("{0} is not a path or an http URL")]
-    Url(Uri),
+    Url(String),
 }
 
 /// What becomes of a request.
@@ -130,16 +131,17 @@ pub struct Taken {
 /// # Errors
 /// When it is no request, or could come to several listeners.
 pub fn explain(config: &Config, question: &Question) -> Result<Explanation, ExplainError> {
-    let listener = listener(config, question)?;
-    let mut parts = parts(question)?;
+    let url = url(&question.url)?;
+    let listener = listener(config, question, &url)?;
+    let mut parts = parts(question, &url)?;
     let before: Vec<_> = parts.headers.keys().cloned().collect();
     head::scrub(&mut parts.headers);
     let dropped = before.iter().filter(|name| !parts.headers.contains_key(*name));
     let mut explanation = Explanation {
         listener: listener.name.to_string(),
         method: question.method.to_string(),
-        host: question.url.host().unwrap_or_default().to_owned(),
-        path: question.url.path().to_owned(),
+        host: url.host().unwrap_or_default().to_owned(),
+        path: url.path().to_owned(),
         headers_dropped: dropped.map(ToString::to_string).collect(),
         verdict: Verdict::Server,
     };
@@ -240,16 +242,24 @@ fn table<'a>(config: &'a Config, listener: &DataListener) -> Table<&'a Route> {
         .expect("a config with ambiguous routes is refused")
 }
 
+/// Reads a URL of HTTP, or the path of one.
+fn url(typed: &str) -> Result<Uri, ExplainError> {
+    let url = typed.parse::<Uri>().ok().filter(|url| match url.scheme_str() {
+        Some(scheme) => matches!(scheme, "http" | "https"),
+        None => url.authority().is_none(),
+    });
+    url.ok_or_else(|| ExplainError::Url(typed.to_owned()))
+}
+
 /// The request as one of HTTP/1.1, with its target in origin form.
-fn parts(question: &Question) -> Result<http::request::Parts, ExplainError> {
-    let url = &question.url;
-    let no_url = |_fault| ExplainError::Url(url.clone());
-    let target = match url.path_and_query() {
-        Some(target) if url.scheme().is_none() == url.authority().is_none() => target.as_str(),
-        _ => return Err(ExplainError::Url(url.clone())),
-    };
+fn parts(question: &Question, url: &Uri) -> Result<http::request::Parts, ExplainError> {
+    let no_url = |_fault| ExplainError::Url(question.url.clone());
+    let target = url.path_and_query().map_or("/", PathAndQuery::as_str);
+    // Behind a host, a query may come without a path.
+    let slash = if target.starts_with('?') { "/" } else { "" };
     let request = Request::builder().version(Version::HTTP_11).method(question.method.clone());
-    let mut parts = request.uri(target).body(()).map_err(no_url)?.into_parts().0;
+    let mut parts =
+        request.uri(format!("{slash}{target}")).body(()).map_err(no_url)?.into_parts().0;
     parts.headers = question.headers.clone();
     if let Some(authority) = url.authority()
         && !parts.headers.contains_key(header::HOST)
@@ -261,7 +271,11 @@ fn parts(question: &Question) -> Result<http::request::Parts, ExplainError> {
 }
 
 /// The listener that a request comes to.
-fn listener<'a>(config: &'a Config, question: &Question) -> Result<&'a DataListener, ExplainError> {
+fn listener<'a>(
+    config: &'a Config,
+    question: &Question,
+    url: &Uri,
+) -> Result<&'a DataListener, ExplainError> {
     let all = &config.listeners.data;
     let names = |listeners: &[&DataListener]| {
         listeners.iter().map(|listener| listener.name.to_string()).collect()
@@ -274,7 +288,7 @@ fn listener<'a>(config: &'a Config, question: &Question) -> Result<&'a DataListe
         };
         return found.ok_or_else(unknown);
     }
-    let is_secure = question.url.scheme_str().map(|scheme| scheme == "https");
+    let is_secure = url.scheme_str().map(|scheme| scheme == "https");
     let mut candidates: Vec<_> = all
         .iter()
         .filter(|listener| is_secure.is_none_or(|is_secure| listener.tls.is_some() == is_secure))
@@ -282,7 +296,7 @@ fn listener<'a>(config: &'a Config, question: &Question) -> Result<&'a DataListe
     if candidates.is_empty() {
         candidates = all.iter().collect();
     }
-    let port = question.url.port_u16();
+    let port = url.port_u16();
     let at_port = candidates.iter().find(|one| Some(one.listener.address.port()) == port);
     match (at_port, &candidates[..]) {
         (Some(listener), _) | (None, [listener]) => Ok(listener),

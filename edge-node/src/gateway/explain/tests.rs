@@ -50,8 +50,7 @@ fn config(text: &str) -> Config {
 /// A request as `METHOD URL name=value`.
 fn question(text: &str) -> Question {
     let mut words = text.split(' ');
-    let (method, url) =
-        (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+    let (method, url) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().to_owned());
     let headers = words
         .map(|word| word.split_once('=').unwrap())
         .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()))
@@ -235,6 +234,12 @@ fn what_is_refused_before_routing_is_told_with_its_status() {
 }
 
 #[test]
+fn a_query_may_follow_the_host() {
+    let told = told("GET http://h?x=1");
+    assert!(told.starts_with("GET / for h, at listener data\n"), "{told}");
+}
+
+#[test]
 fn the_listener_is_the_one_that_the_url_tells() {
     let config = config(CONFIG);
     let ask = |url: &str, listener: Option<&str>| {
@@ -249,7 +254,10 @@ fn the_listener_is_the_one_that_the_url_tells() {
     assert_eq!(ask("http://h/", None), Err(which.to_owned()));
     let unknown = "no data listener is named outer: there are data, inner";
     assert_eq!(ask("http://h/", Some("outer")), Err(unknown.to_owned()));
-    assert_eq!(ask("h:80", Some("data")), Err("h:80 is not a path or an http URL".to_owned()));
+    for url in ["h:80", "ftp://h"] {
+        let refusal = format!("{url} is not a path or an http URL");
+        assert_eq!(ask(url, Some("data")), Err(refusal));
+    }
 }
 
 #[test]
