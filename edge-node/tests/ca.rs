@@ -138,7 +138,7 @@ fn the_serial_number_is_the_one_openssl_shows_and_revokes_by_it() {
     assert_eq!(serial.len(), 32, "{serial}");
     assert!(ca.succeeds("show", &[]).contains(&serial.to_lowercase()));
     let said = ca.succeeds("revoke", &[serial]);
-    assert!(said.starts_with(&format!("{0}: revoked {0}\n", serial.to_lowercase())), "{said}");
+    assert!(said.starts_with(&format!("web: revoked {}\n", serial.to_lowercase())), "{said}");
     ca.has("crl -in ca.crl -noout -text", &[&format!("Serial Number: {serial}")]);
 }
 

@@ -207,7 +207,7 @@ impl Index {
     }
 
     /// Revokes certificates: by name all of it, by serial number the one. One that has expired is revoked as well, so
-    /// that it is not renewed. Gives those that were not revoked before.
+    /// that it is not renewed. Gives those that were not revoked before, with their names.
     ///
     /// # Errors
     /// When there is no such certificate.
@@ -216,7 +216,7 @@ impl Index {
         target: &Target,
         reason: Reason,
         now: Timestamp,
-    ) -> Result<Vec<Serial>, CaError> {
+    ) -> Result<Vec<(Name, Serial)>, CaError> {
         let is_meant = |entry: &&mut Entry| match target {
             Target::Name(name) => entry.name == *name,
             Target::Serial(serial) => entry.serial == *serial,
@@ -228,7 +228,7 @@ impl Index {
         let mut revoked = vec![];
         for entry in meant.filter(|entry| entry.revoked.is_none()) {
             entry.revoked = Some(Revoked { at: now, reason });
-            revoked.push(entry.serial);
+            revoked.push((entry.name.clone(), entry.serial));
         }
         Ok(revoked)
     }

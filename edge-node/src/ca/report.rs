@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::CaError;
 use super::folder::{CERTIFICATE, Folder, REVOCATION_LIST};
 use super::index::{Entry, Index, Status, Target};
-use super::name::Serial;
+use super::name::{Name, Serial};
 use super::request::{Purpose, Request};
 use super::signing::{Authority, Facts};
 
@@ -48,12 +48,12 @@ pub fn listed(folder: &Folder, index: &Index) -> String {
 
 /// Which certificates were revoked.
 #[must_use]
-pub fn revoked(target: &Target, revoked: &[Serial]) -> String {
+pub fn revoked(target: &Target, revoked: &[(Name, Serial)]) -> String {
     if revoked.is_empty() {
         return format!("{target}: was revoked before\n");
     }
-    revoked.iter().fold(String::new(), |mut text, serial| {
-        let _infallible = writeln!(text, "{target}: revoked {serial}");
+    revoked.iter().fold(String::new(), |mut text, (name, serial)| {
+        let _infallible = writeln!(text, "{name}: revoked {serial}");
         text
     })
 }

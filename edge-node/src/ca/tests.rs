@@ -211,6 +211,15 @@ fn a_name_is_renewed_before_it_is_due_and_even_when_it_was_revoked() {
 }
 
 #[test]
+fn what_is_revoked_by_its_serial_number_is_told_by_its_name() {
+    let ca = Ca::new();
+    ca.at(0, "issue web --server --dns web.site").unwrap();
+    let serial = ca.serial("issued/web.pem");
+    let said = ca.at(1, &format!("revoke {serial}")).unwrap();
+    assert!(said.starts_with(&format!("web: revoked {serial}\n")), "{said}");
+}
+
+#[test]
 fn a_run_that_was_cut_short_shows_and_is_mended() {
     let ca = Ca::new();
     ca.at(0, "issue web --server --dns web.site").unwrap();
