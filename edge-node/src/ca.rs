@@ -34,7 +34,7 @@ pub mod request;
 mod signing;
 
 use folder::{Folder, Locked, random_serial};
-use index::{Entry, Index, Reason, Status, Target};
+use index::{Entry, Index, IndexError, Reason, Status, Target};
 use name::Name;
 
 /// Why a verb was not carried out.
@@ -60,12 +60,12 @@ pub enum CaError {
     #[error(transparent)]
     Pem(#[from] TlsError),
     /// The index is not what it should be.
-    #[error("{}: {what}", path.display())]
-    File {
+    #[error("{}: {source}", path.display())]
+    Index {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        what: String,
+        source: IndexError,
     },
     /// There is no authority.
     #[error("{}: has no authority", dir.display())]
@@ -157,6 +157,9 @@ impl CaError {
                 "name a folder that is not there; where an `init` was cut short, remove what it left",
             ),
             Self::Locked { .. } => Some("try again when that is done"),
+            Self::Index { source: IndexError::Malformed { .. }, .. } => {
+                Some("restore it from the copy that is kept with the key")
+            }
             Self::Foreign { .. } => Some("an authority of another program cannot be used"),
             Self::AuthorityExpired { .. } => {
                 Some("make a new one in another folder, and have it trusted beside this one first")
@@ -166,7 +169,7 @@ impl CaError {
             Self::Read { .. }
             | Self::Write { .. }
             | Self::Pem(_)
-            | Self::File { .. }
+            | Self::Index { source: IndexError::Version { .. }, .. }
             | Self::Key { .. }
             | Self::Request { .. }
             | Self::Random

@@ -99,7 +99,7 @@ impl Folder {
         let path = self.path.join(INDEX);
         let json =
             fs::read(&path).map_err(|source| CaError::Read { path: path.clone(), source })?;
-        Index::parse(&json).map_err(|what| CaError::File { path, what })
+        Index::parse(&json).map_err(|source| CaError::Index { path, source })
     }
 
     /// Whose folder it is.

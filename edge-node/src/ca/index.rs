@@ -29,6 +29,25 @@ pub struct Index {
     pub certificates: Vec<Entry>,
 }
 
+/// Why a text is no index that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// It is no index. Its reader's words are about types, which help nobody.
+    #[error("is no index of an authority (line {line}, column {column})")]
+    Malformed {
+        /// The line at which that shows, from 1.
+        line: usize,
+        /// The column, from 1; 0 before the first.
+        column: usize,
+    },
+    /// It is one of another version of the program.
+    #[error("has version {version}, this program knows {VERSION}")]
+    Version {
+        /// The version of its layout.
+        version: u32,
+    },
+}
+
 /// A revocation list as it was last made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -146,14 +165,14 @@ impl Index {
     /// Reads `index.json`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let index: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        if index.version == VERSION {
-            Ok(index)
-        } else {
-            Err(format!("has version {}, this program knows {VERSION}", index.version))
-        }
+    /// When it is none, or one of another version.
+    pub fn parse(json: &[u8]) -> Result<Self, IndexError> {
+        let index: Self = serde_json::from_slice(json).map_err(|error| IndexError::Malformed {
+            line: error.line(),
+            column: error.column(),
+        })?;
+        let version = index.version;
+        if version == VERSION { Ok(index) } else { Err(IndexError::Version { version }) }
     }
 
     /// The text of `index.json`.

@@ -129,10 +129,9 @@ fn the_index_is_read_back_as_it_was_written() {
 fn an_index_of_another_version_or_with_unknown_keys_is_refused() {
     let json = index(&[]).to_json();
     let later = json.replace("\"version\": 1", "\"version\": 2");
-    assert_eq!(
-        Index::parse(later.as_bytes()),
-        Err("has version 2, this program knows 1".to_owned())
-    );
+    let refused = Index::parse(later.as_bytes()).unwrap_err();
+    assert_eq!(refused.to_string(), "has version 2, this program knows 1");
     let more = json.replace("\"version\": 1", "\"version\": 1, \"x\": 1");
-    assert!(Index::parse(more.as_bytes()).unwrap_err().starts_with("unknown field `x`"));
+    let refused = Index::parse(more.as_bytes()).unwrap_err();
+    assert_eq!(refused.to_string(), "is no index of an authority (line 2, column 19)");
 }
