@@ -189,6 +189,10 @@ fn repair(node: &Node<'_>, value: &DeValue<'_>, written: &str, path: &str) -> Op
             Some(if is_inline { brackets } else { format!("write `[[{name}]]`") })
         }
         Shape::Table if written.starts_with("[[") => Some(format!("write `[{name}]`")),
+        Shape::Table if is_scalar && !written.contains('\n') => {
+            let key = lone_key(node).filter(|(_, content)| fits(content, value));
+            key.map(|(key, _)| format!("write `{{ {key} = {written} }}`"))
+        }
         Shape::Any
         | Shape::Text
         | Shape::List
@@ -196,6 +200,13 @@ fn repair(node: &Node<'_>, value: &DeValue<'_>, written: &str, path: &str) -> Op
         | Shape::Choice(_)
         | Shape::Either(_) => None,
     }
+}
+
+/// The key of a table that cannot do without it and can without all others: what somebody meant who left it out.
+fn lone_key<'a>(node: &Node<'a>) -> Option<(&'a str, Node<'a>)> {
+    let mut required = node.required();
+    let key = required.next().filter(|_| required.next().is_none())?;
+    Some((key, node.property(key)?))
 }
 
 fn quote(node: &Node<'_>, value: &DeValue<'_>, written: &str) -> String {

@@ -115,6 +115,22 @@ error: `service.options` must be a list of strings, not a string
 }
 
 #[test]
+fn what_a_table_must_have_and_stands_alone_is_told_its_table() {
+    check(
+        "product = \"edge\"\n",
+        r#"
+error: `product` must be a table, not a string
+ --> a.toml:1:11
+  |
+1 | product = "edge"
+  |           ^^^^^^ expected a table
+  |
+  = help: write `{ name = "edge" }`
+"#,
+    );
+}
+
+#[test]
 fn an_integer_has_a_range() {
     check(
         &format!("edition = 4\n{}", with("[service]\nworkers = 0x1_0000\n")),

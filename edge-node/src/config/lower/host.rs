@@ -24,6 +24,17 @@ pub(super) fn pattern(text: &str) -> Result<HostPattern, Invalid> {
     }
 }
 
+/// Reads a host that a route takes.
+///
+/// # Errors
+/// When it is no name, and no pattern of one.
+pub(super) fn taken(text: &str) -> Result<HostPattern, Invalid> {
+    pattern(text).map_err(|invalid| match text {
+        "*" => invalid.help("leave `hosts` out for every host"),
+        _ => invalid,
+    })
+}
+
 /// Reads a host: a name in lower case, an IPv4 address, an IPv6 address in brackets (RFC 3986 §3.2.2).
 ///
 /// # Errors

@@ -157,7 +157,7 @@ impl Rules<'_> {
     ) -> Matched {
         let key = |key: &str| format!("{at}.{key}");
         let hosts = hosts.unwrap_or_default();
-        let hosts = self.each_parsed(&key("hosts[]"), hosts, "a host", host::pattern);
+        let hosts = self.each_parsed(&key("hosts[]"), hosts, "a host", host::taken);
         let path = match path {
             None => Some(PathPattern::Prefix("".into())),
             Some(path) => self.path_pattern(&key("path"), path),

@@ -33,7 +33,7 @@ error: `routes.a.hosts[]`: `*` has a star in a wrong place
 2 | hosts = ["Api.example.org", "api.example.org:80", "*", "https://a.b/c", "::1", "bücher.example", "1.2.3"]
   |                                                   ^^^ expected a host
   |
-  = help: a star stands for exactly one label, the first: "*.example.org"
+  = help: leave `hosts` out for every host
 
 error: `routes.a.hosts[]`: `https://a.b/c` has the scheme `https`
  --> edge-node.toml:2:56

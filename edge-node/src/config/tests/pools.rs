@@ -207,6 +207,33 @@ error: `pools.a.upstreams[].address`: it is empty
     );
 }
 
+#[test]
+fn a_lone_address_or_pool_is_told_its_table() {
+    check(
+        r#"
+pools.api.upstreams = ["127.0.0.1:80"]
+routes.a.forward = "api"
+"#,
+        r#"
+error: an entry of `pools.api.upstreams` must be a table, not a string
+ --> edge-node.toml:1:24
+  |
+1 | pools.api.upstreams = ["127.0.0.1:80"]
+  |                        ^^^^^^^^^^^^^^ expected a table
+  |
+  = help: write `{ address = "127.0.0.1:80" }`
+
+error: `routes.a.forward` must be a table, not a string
+ --> edge-node.toml:2:20
+  |
+2 | routes.a.forward = "api"
+  |                    ^^^^^ expected a table
+  |
+  = help: write `{ pool = "api" }`
+"#,
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn a_unix_socket_has_an_absolute_path() {
