@@ -89,10 +89,11 @@ impl Rules<'_> {
     /// Only what matched a prefix has something after it.
     fn takes_a_prefix(&mut self, key: &str, text: &Spanned<String>, pattern: Option<&PathPattern>) {
         if matches!(pattern, Some(PathPattern::Exact(_) | PathPattern::Template(_))) {
+            let slash = if text.starts_with('/') { "" } else { "/" };
             self.broken.push(
                 Diagnostic::error(format!("`{key}.prefix` has no prefix to stand for"))
                     .at(text.span(), "the route's `path` is not a prefix")
-                    .help(format!("write `{{ template = \"{text}\" }}`, or give the route `path = {{ prefix = … }}`")),
+                    .help(format!("write `{{ template = \"{slash}{text}\" }}`, or give the route `path = {{ prefix = … }}`")),
             );
         }
     }

@@ -67,6 +67,35 @@ error: `routes.a.forward.path.prefix` has no prefix to stand for
 }
 
 #[test]
+fn a_template_that_is_offered_starts_with_a_slash() {
+    check(
+        r#"
+pools.api.upstreams = [{ address = "a:1" }]
+[routes.a]
+path = { exact = "/a" }
+forward = { pool = "api", path = { prefix = "b" } }
+"#,
+        r#"
+error: `routes.a.forward.path.prefix` has no prefix to stand for
+ --> edge-node.toml:4:45
+  |
+4 | forward = { pool = "api", path = { prefix = "b" } }
+  |                                             ^^^ the route's `path` is not a prefix
+  |
+  = help: write `{ template = "/b" }`, or give the route `path = { prefix = … }`
+
+error: `routes.a.forward.path.prefix`: `b` does not start with a slash
+ --> edge-node.toml:4:45
+  |
+4 | forward = { pool = "api", path = { prefix = "b" } }
+  |                                             ^^^ expected the start of a path
+  |
+  = help: write "/b"
+"#,
+    );
+}
+
+#[test]
 fn a_try_is_no_longer_than_all_tries() {
     check(
         r#"
