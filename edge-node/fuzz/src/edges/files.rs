@@ -176,7 +176,9 @@ pub fn place(data: &[u8]) {
 fn looked_for(path: &str) {
     let Some(relative) = relative(path) else { return };
     let is_shown = |part: Component<'_>| match part {
-        Component::Normal(name) => !name.as_encoded_bytes().starts_with(b"."),
+        Component::Normal(name) => {
+            name == ".well-known" || !name.as_encoded_bytes().starts_with(b".")
+        }
         Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => {
             false
         }

@@ -29,9 +29,12 @@ pub fn relative(path: &str) -> Option<PathBuf> {
     Some(relative)
 }
 
+/// The folder of what a site says of itself, which is not hidden for its dot. Source: RFC 8615.
+const WELL_KNOWN: &str = ".well-known";
+
 /// Whether a file of this name may be served: it is not hidden, and no system reads it as something else.
 fn is_served(name: &str, is_windows: bool) -> bool {
-    let is_name = !name.starts_with('.')
+    let is_name = (!name.starts_with('.') || name == WELL_KNOWN)
         && !name.contains(|letter: char| matches!(letter, '/' | '\\') || letter.is_control());
     is_name && (!is_windows || is_served_on_windows(name))
 }

@@ -22,6 +22,8 @@ impl Site {
         fs::write(folder.path().join("docs/index.html"), "<p>docs").unwrap();
         fs::write(folder.path().join("a b.txt"), "0123456789").unwrap();
         fs::write(folder.path().join(".env"), "secret").unwrap();
+        fs::create_dir(folder.path().join(".well-known")).unwrap();
+        fs::write(folder.path().join(".well-known/security.txt"), "mail us").unwrap();
         let settings = Files { root: folder.path().to_owned(), index: "index.html".into() };
         Self { folder, settings, pattern: PathPattern::Prefix("".into()) }
     }
@@ -55,6 +57,7 @@ async fn files_and_the_index_of_folders_are_sent() {
     assert_eq!(site.get("/").await, Ok((200, "<p>hi".into())));
     assert_eq!(site.get("/docs/").await, Ok((200, "<p>docs".into())));
     assert_eq!(site.get("/a%20b.txt").await, Ok((200, "0123456789".into())));
+    assert_eq!(site.get("/.well-known/security.txt").await, Ok((200, "mail us".into())));
     for path in ["/missing", "/docs/empty/", "/.env", "/a%20b.txt/", "/a%20b.txt/x"] {
         assert_eq!(site.get(path).await, Err(Fault::NoFile), "{path}");
     }
