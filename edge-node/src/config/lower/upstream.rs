@@ -43,6 +43,10 @@ pub(super) fn address(text: &str, has_unix: bool) -> Result<UpstreamAddress, Inv
             .help(format!("for example \"127.0.0.1:{port}\"")));
     }
     match text.parse::<SocketAddr>() {
+        Ok(SocketAddr::V6(address)) if address.scope_id() != 0 => {
+            Err(Invalid::new(format!("`{text}` has the scope `{}`", address.scope_id()))
+                .help("use an address or a name that needs none"))
+        }
         Ok(address) => Ok(UpstreamAddress::Socket(SocketAddr::new(
             address.ip().to_canonical(),
             address.port(),

@@ -255,6 +255,25 @@ error: `pools.a.upstreams[].address`: `unix:app.sock` is not an absolute path
 }
 
 #[test]
+fn an_address_that_is_good_on_one_interface_only_is_refused() {
+    check(
+        r#"
+[pools.a]
+upstreams = [{ address = "[fe80::1%2]:80" }]
+"#,
+        r#"
+error: `pools.a.upstreams[].address`: `[fe80::1%2]:80` has the scope `2`
+ --> edge-node.toml:2:26
+  |
+2 | upstreams = [{ address = "[fe80::1%2]:80" }]
+  |                          ^^^^^^^^^^^^^^^^ expected the address of an upstream
+  |
+  = help: use an address or a name that needs none
+"#,
+    );
+}
+
+#[test]
 fn an_upstream_is_listed_once() {
     check(
         r#"
