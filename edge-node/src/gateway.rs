@@ -277,6 +277,9 @@ fn decide<'a>(exchange: &mut Exchange, site: &'a Site, parts: &Parts) -> Decisio
         Some(host) => Some(host.clone()),
         None => HeaderValue::from_str(head.authority).ok().filter(|host| !host.is_empty()),
     };
+    let client = proxy::client_address(exchange, &parts.headers);
+    exchange.forwarded_for =
+        (client != exchange.context.peer.ip().to_canonical()).then_some(client);
     if site.is_misdirected(&exchange.context, &head.host) {
         return Decision::Refuse(Fault::Misdirected, &site.unmatched);
     }

@@ -1,5 +1,6 @@
 //! The access log: a line for each request, made on the worker's thread and written by another.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
@@ -13,6 +14,8 @@ pub struct AccessLog(Batch);
 pub struct Told<'a> {
     pub listener: &'a str,
     pub client: &'a str,
+    /// The client that trusted proxies tell of, if they do.
+    pub forwarded_for: Option<IpAddr>,
     pub method: &'a Method,
     pub host: Option<&'a HeaderValue>,
     pub path: &'a str,
@@ -25,6 +28,8 @@ pub struct Told<'a> {
     pub pool: Option<&'a str>,
     pub upstream: Option<&'a str>,
     pub tries: u32,
+    /// What went wrong at the upstream that was tried last, if something did.
+    pub error: Option<&'a str>,
     pub request_id: Option<&'a HeaderValue>,
     pub protocol: &'static str,
 }
@@ -50,6 +55,9 @@ impl AccessLog {
         self.0.add("access", "request", |line| {
             line.text(key!("listener"), told.listener);
             line.text(key!("client"), told.client);
+            if let Some(address) = told.forwarded_for {
+                line.text(key!("forwarded-for"), &address.to_string());
+            }
             line.text(key!("method"), told.method.as_str());
             line.text(
                 key!("host"),
@@ -68,6 +76,9 @@ impl AccessLog {
                 line.text(key!("pool"), pool);
                 line.text(key!("upstream"), upstream);
                 line.number(key!("tries"), told.tries);
+            }
+            if let Some(error) = told.error {
+                line.text(key!("error"), error);
             }
             if let Some(id) = told.request_id.and_then(|id| id.to_str().ok()) {
                 line.text(key!("request-id"), id);

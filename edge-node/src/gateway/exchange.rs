@@ -1,6 +1,7 @@
 //! The account of a request: opened at its head, closed when its answer is complete or given up, or
 //! the tunnel that came of it has ended; then counted and logged.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ pub struct Exchange {
     /// The upstream that was tried last, and how many were.
     pub upstream: Option<Arc<str>>,
     pub tries: u32,
+    /// What went wrong there, if something did.
+    pub error: Option<String>,
+    /// The client that trusted proxies tell of, if they do.
+    pub forwarded_for: Option<IpAddr>,
     status: Option<StatusCode>,
     route: Arc<str>,
     bytes: u64,
@@ -58,6 +63,8 @@ impl Exchange {
             pool: None,
             upstream: None,
             tries: 0,
+            error: None,
+            forwarded_for: None,
             status: None,
             route: Arc::clone(site.unmatched.route()),
             bytes: 0,
@@ -117,6 +124,7 @@ impl Drop for Exchange {
         context.worker.access.tell(&Told {
             listener: context.listening.name(),
             client: &context.peer_text,
+            forwarded_for: self.forwarded_for,
             method: &self.method,
             host: self.host.as_ref(),
             path: self.uri.path(),
@@ -128,6 +136,7 @@ impl Drop for Exchange {
             pool: self.pool.as_deref(),
             upstream: self.upstream.as_deref(),
             tries: self.tries,
+            error: self.error.as_deref(),
             request_id: self.request_id.as_ref(),
             protocol: protocol(self.version),
         });

@@ -54,6 +54,13 @@ pub struct Way<'a> {
     pub trusted: &'a [IpNet],
 }
 
+impl Way<'_> {
+    /// True if the peer is a proxy that is believed.
+    pub fn is_trusted(&self) -> bool {
+        is_trusted(self.trusted, self.peer.to_canonical())
+    }
+}
+
 impl Via {
     /// Sets the headers that tell of the way: after what a trusted proxy said, else in its place. Of what anybody else
     /// said nothing is left, be it in a header that is not set here.
@@ -61,7 +68,7 @@ impl Via {
         let peer = self.peer.get_or_insert_with(|| text(&way.peer.to_canonical().to_string()));
         let peer = peer.clone();
         let element = self.element(way);
-        if is_trusted(way.trusted, way.peer.to_canonical()) {
+        if way.is_trusted() {
             append(headers, X_FORWARDED_FOR, &peer);
             append(headers, FORWARDED, &element);
             for (name, value) in self.rest(way) {
@@ -166,14 +173,18 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
     headers.insert(name, all.unwrap_or_else(|_unjoinable| value.clone()));
 }
 
-/// The id by which a request is found in logs: the client's, if it is a plain word, else `made`.
-pub fn request_id(headers: &mut HeaderMap, make: impl FnOnce() -> HeaderValue) -> HeaderValue {
+/// The id by which a request is found in logs: that of a trusted proxy, if it is a plain word, else what `make` makes.
+pub fn request_id(
+    headers: &mut HeaderMap,
+    is_trusted: bool,
+    make: impl FnOnce() -> HeaderValue,
+) -> HeaderValue {
     let is_plain = |id: &HeaderValue| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=@".contains(byte);
         (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain)
     };
     let mut given = headers.get_all(X_REQUEST_ID).iter();
-    if let (Some(id), None) = (given.next(), given.next())
+    if let (true, Some(id), None) = (is_trusted, given.next(), given.next())
         && is_plain(id)
     {
         return id.clone();
@@ -278,11 +289,17 @@ mod tests {
     }
 
     #[test]
-    fn a_request_keeps_a_plain_id_and_gets_one_for_any_other() {
-        for (given, is_kept) in [("abc-1", true), ("", false), ("a b", false), ("a\",\"x", false)] {
+    fn a_request_keeps_the_plain_id_of_a_trusted_proxy_and_gets_one_for_any_other() {
+        for (given, is_trusted, is_kept) in [
+            ("abc-1", true, true),
+            ("abc-1", false, false),
+            ("", true, false),
+            ("a b", true, false),
+            ("a\",\"x", true, false),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(X_REQUEST_ID, given.parse().unwrap());
-            let id = request_id(&mut headers, || HeaderValue::from_static("made"));
+            let id = request_id(&mut headers, is_trusted, || HeaderValue::from_static("made"));
             assert_eq!(id == given, is_kept, "{given:?}");
             assert_eq!(headers[X_REQUEST_ID], id);
         }

@@ -1,6 +1,7 @@
 //! A request's way to an upstream and back: what its head becomes on the way there, and what the
 //! answer's head becomes on the way back. Who is asked and how often is in `retry.rs`.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,7 @@ pub async fn forward(
     };
     let deadline = exchange.start + timeout;
     let worker = std::rc::Rc::clone(&exchange.context.worker);
+    let failed = Cell::new(None);
     let mut note = |destination: &Arc<Destination>| {
         exchange.upstream = Some(Arc::clone(&destination.label));
         exchange.tries += 1;
@@ -103,9 +105,12 @@ pub async fn forward(
         deadline,
         is_hurried: timeout < settings.timeout,
         note: &mut note,
+        fail: &mut |error| failed.set(Some(error)),
         adapt: &mut adapt,
     };
-    let answered = sending.send(&mut message).await?;
+    let answered = sending.send(&mut message).await;
+    exchange.error = failed.take();
+    let answered = answered?;
     pass(answered, Stall::new(settings.stream_idle_timeout, message.traffic()), upgrade)
 }
 
@@ -175,7 +180,7 @@ fn prepare(exchange: &mut Exchange, parts: &mut Parts, is_upgrade: bool) {
     };
     context.via.borrow_mut().tell(way, headers);
     let made = || context.worker.random.request_id();
-    exchange.request_id = Some(forwarded::request_id(headers, made));
+    exchange.request_id = Some(forwarded::request_id(headers, way.is_trusted(), made));
 }
 
 /// Says of a body whose length is not told that it comes in chunks: hyper would leave out that of a GET.

@@ -15,6 +15,7 @@ use super::client::{ConnectFault, Connections, Destination, Lease};
 use super::snapshot::PoolAtWork;
 use super::{answer, head};
 use crate::config::Forward;
+use crate::upstream::dial::with_causes;
 use crate::upstream::{Outcome, Try, Upstream};
 
 /// What is to be sent, as often as needed.
@@ -109,8 +110,8 @@ fn is_idempotent(method: &Method) -> bool {
 /// What is known of one try.
 enum Tried {
     Answered(http::Response<Incoming>, Lease),
-    /// It may be tried elsewhere, if the message is still there.
-    Failed(Outcome, answer::Fault),
+    /// It may be tried elsewhere, if the message is still there. With what went wrong, where the fault does not say it.
+    Failed(Outcome, answer::Fault, Option<String>),
     /// It makes no sense elsewhere.
     Over(answer::Fault),
 }
@@ -127,6 +128,8 @@ pub struct Sending<'a> {
     pub is_hurried: bool,
     /// Told of each try.
     pub note: &'a mut dyn FnMut(&Arc<Destination>),
+    /// Told what went wrong with it.
+    pub fail: &'a mut dyn FnMut(String),
     /// Addresses the request to an upstream, which is reached by TLS or not.
     pub adapt: &'a mut dyn FnMut(&mut Request<()>, &Upstream, bool),
 }
@@ -155,8 +158,9 @@ impl Sending<'_> {
                     attempt.report(Outcome::Abandoned);
                     return Err(why);
                 }
-                Tried::Failed(outcome, why) => {
+                Tried::Failed(outcome, why, error) => {
                     attempt.report(outcome);
+                    (self.fail)(error.unwrap_or_else(|| why.to_string()));
                     last = why;
                 }
             }
@@ -182,7 +186,7 @@ impl Sending<'_> {
         may_repeat: bool,
     ) -> Tried {
         let Some(destination) = self.pool.connector.destination(attempt.upstream()) else {
-            return Tried::Failed(Outcome::Abandoned, answer::Fault::NoUpstream);
+            return Tried::Failed(Outcome::Abandoned, answer::Fault::NoUpstream, None);
         };
         (self.note)(destination);
         (self.adapt)(&mut message.head, attempt.upstream(), destination.is_secure());
@@ -203,7 +207,7 @@ impl Sending<'_> {
         // requests that wait behind its others. And an upstream that took most of the time could eject the next one.
         let is_own_doing = is_hurried || is_held_up || is_queued.get();
         let outcome = if is_own_doing { Outcome::Abandoned } else { Outcome::TimedOut };
-        Tried::Failed(outcome, timed_out)
+        Tried::Failed(outcome, timed_out, None)
     }
 
     /// Sends it over a connection that is kept, and over a new one where that had gone stale.
@@ -221,12 +225,14 @@ impl Sending<'_> {
             let mut lease = match lease {
                 Ok(lease) => lease,
                 Err(ConnectFault::Overloaded) => return Tried::Over(answer::Fault::TooManyPending),
-                // One failure of the upstream's, told by who met with it.
-                Err(ConnectFault::Shared) => {
-                    return Tried::Failed(Outcome::Abandoned, answer::Fault::Unreachable);
-                }
-                Err(ConnectFault::TimedOut | ConnectFault::Refused(_) | ConnectFault::Http(_)) => {
-                    return Tried::Failed(Outcome::ConnectFailed, answer::Fault::Unreachable);
+                Err(fault) => {
+                    let outcome = match &fault {
+                        // One failure of the upstream's, told by who met with it.
+                        ConnectFault::Shared => Outcome::Abandoned,
+                        _upstreams_own => Outcome::ConnectFailed,
+                    };
+                    let error = Some(fault.to_string());
+                    return Tried::Failed(outcome, answer::Fault::Unreachable, error);
                 }
             };
             // Over HTTP/2 an upstream can say that it did not look at a request.
@@ -239,21 +245,27 @@ impl Sending<'_> {
                 Ok(response) if head::is_framed_once(response.headers()) => {
                     return Tried::Answered(response, lease);
                 }
-                Ok(_ambiguous) => return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer),
+                Ok(_ambiguous) => {
+                    let error = Some("answer has an ambiguous length".to_owned());
+                    return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer, error);
+                }
                 Err(error) => error,
             };
             if let Some(refusal) = message.original.as_ref().and_then(Original::refusal) {
                 return Tried::Over(refused(refusal));
             }
             let mut is_over = true;
-            if let Some(unsent) = error.take_message() {
+            let unsent = error.take_message();
+            let error = error.into_error();
+            if let Some(unsent) = unsent {
                 message.put_back(unsent);
-            } else if is_kept && let Some(unseen) = unseen(&error.into_error()) {
+            } else if is_kept && let Some(unseen) = unseen(&error) {
                 message.recall();
                 is_over = unseen.is_connection_over;
             }
             if is_second || !lease.is_reused || message.body.is_none() {
-                return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer);
+                let error = Some(with_causes(&error));
+                return Tried::Failed(Outcome::Broke, answer::Fault::BadAnswer, error);
             }
             // One that refused a stream may have room by now; a new one would be one more each time.
             is_fresh = is_over;

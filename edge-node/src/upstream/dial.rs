@@ -51,6 +51,17 @@ async fn first_of(addresses: &[SocketAddr], until: Instant) -> io::Result<TcpStr
     Err(last)
 }
 
+/// An error and what caused it, which hyper says only when asked.
+pub fn with_causes(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 /// Looks up the name of one upstream. Nobody can call a resolver off, so that few lookups go on at a time, however many
 /// gave up waiting; who waits for one takes what another brings meanwhile. They have threads of their own: where the
 /// resolver hangs, nothing else does.

@@ -65,6 +65,22 @@ async fn what_an_upstream_answered_before_it_hung_up_on_an_upload_is_passed_on()
     assert_eq!(tries(&rig, Outcome::Broke), 0);
 }
 
+#[tokio::test]
+async fn the_access_log_says_what_went_wrong_at_an_upstream() {
+    let broken = Upstream::start(&["nonsense\r\n\r\n!"]).await.address;
+    for (upstream, expected) in
+        [(deaf().await, "Connection refused"), (broken, "invalid HTTP version parsed")]
+    {
+        let rig = Rig::forwarding(upstream, "");
+        assert!(rig.exchange(GET).await.starts_with("HTTP/1.1 502 "));
+        let line = rig.logged("request");
+        assert!(line["error"].as_str().unwrap().contains(expected), "{line}");
+    }
+    let rig = Rig::forwarding(Upstream::start(&[OK]).await.address, "");
+    assert!(rig.exchange(GET).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(rig.logged("request")["error"], serde_json::Value::Null);
+}
+
 /// An upstream of HTTP/2 that takes one stream a connection and tells each, but does not answer `/hold`.
 async fn one_at_a_time() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

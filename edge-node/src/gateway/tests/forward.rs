@@ -19,6 +19,9 @@ async fn an_upstream_hears_the_request_and_the_way_it_came() {
     let heard = upstream.next().await;
     let mut lines: Vec<_> = heard.trim_end().lines().collect();
     lines.sort_unstable();
+    // It has one of its own making, which the log tells.
+    let id = lines.pop().unwrap().strip_prefix("x-request-id: ").unwrap();
+    assert!(id != "id-1" && rig.logged("request")["request-id"] == id, "{id}");
     assert_eq!(
         lines,
         [
@@ -31,7 +34,6 @@ async fn an_upstream_hears_the_request_and_the_way_it_came() {
             "x-forwarded-host: a.example",
             "x-forwarded-port: 0",
             "x-forwarded-proto: http",
-            "x-request-id: id-1",
         ]
     );
 }
@@ -55,7 +57,7 @@ async fn what_a_client_says_of_the_way_is_added_to_if_it_is_a_trusted_proxy_and_
     let mut upstream = Upstream::start(&[OK]).await;
     let pool = pool(&[upstream.address], "");
     let get = "GET / HTTP/1.1\r\nhost: a.example\r\nx-forwarded-for: 1.1.1.1\r\nx-forwarded-proto: https\r\n\
-               forwarded: for=1.1.1.1\r\nx-real-ip: 1.1.1.1\r\nconnection: close\r\n\r\n";
+               forwarded: for=1.1.1.1\r\nx-real-ip: 1.1.1.1\r\nx-request-id: mine\r\nconnection: close\r\n\r\n";
     for (trusted, expected) in [
         (
             "127.0.0.0/8",
@@ -80,6 +82,9 @@ async fn what_a_client_says_of_the_way_is_added_to_if_it_is_a_trusted_proxy_and_
         let rig = Rig::with_listener(&listener, &routes);
         assert!(rig.exchange(get).await.ends_with("yes"));
         let heard = upstream.next().await;
+        let is_believed = trusted == "127.0.0.0/8";
+        assert_eq!(rig.logged("request")["forwarded-for"] == "1.1.1.1", is_believed);
+        assert_eq!(heard.contains("\r\nx-request-id: mine\r\n"), is_believed, "{heard}");
         let of_the_way = ["forwarded: ", "x-forwarded-for: ", "x-forwarded-proto: ", "x-real-ip: "];
         let is_of_the_way = |line: &&str| of_the_way.iter().any(|name| line.starts_with(name));
         let mut lines: Vec<_> = heard.lines().filter(is_of_the_way).collect();

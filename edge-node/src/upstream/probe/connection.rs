@@ -1,6 +1,5 @@
 //! The connection of a probe: TCP or a Unix socket, with TLS where the pool has it; and what can be wrong.
 
-use std::error::Error;
 use std::io;
 use std::path::Path;
 use std::pin::pin;
@@ -13,7 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use super::Target;
 use crate::config::{Protocol, UpstreamAddress};
-use crate::upstream::dial;
+use crate::upstream::dial::{self, with_causes};
 
 /// Why a probe failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +46,9 @@ impl Fault {
         }
     }
 
-    /// hyper says the cause of an error only when asked.
+    /// A connection that broke so.
     pub fn broke(error: hyper::Error) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            text = format!("{text}: {error}");
-            source = error.source();
-        }
-        Self::Broke(text)
+        Self::Broke(with_causes(&error))
     }
 }
 
