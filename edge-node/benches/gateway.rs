@@ -140,7 +140,6 @@ fn path_rewrite(criterion: &mut Criterion) {
     }
 }
 
-// The pick of an upstream from a pool goes here as well.
 criterion_group!(
     gateway,
     route_match,

@@ -226,11 +226,10 @@ impl Sending<'_> {
                 Ok(lease) => lease,
                 Err(ConnectFault::Overloaded) => return Tried::Over(answer::Fault::TooManyPending),
                 Err(fault) => {
-                    let outcome = match &fault {
-                        // One failure of the upstream's, told by who met with it.
-                        ConnectFault::Shared => Outcome::Abandoned,
-                        _upstreams_own => Outcome::ConnectFailed,
-                    };
+                    // One failure of the upstream's, told by who met with it.
+                    let is_shared = matches!(fault, ConnectFault::Shared);
+                    let outcome =
+                        if is_shared { Outcome::Abandoned } else { Outcome::ConnectFailed };
                     let error = Some(fault.to_string());
                     return Tried::Failed(outcome, answer::Fault::Unreachable, error);
                 }
