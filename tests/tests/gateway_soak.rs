@@ -23,6 +23,8 @@ const SECONDS_DEFAULT: u64 = 20;
 const LIMIT: Duration = Duration::from_secs(60);
 /// Of what it can do.
 const LOAD: f64 = 0.7;
+/// What must have been answered of that, as a machine that others use too may be slow for some seconds.
+const ANSWERED_MIN: f64 = 0.5;
 /// What it goes up and down by with connections, buffers and its allocator's mood, however short the run is: a leak of 200
 /// bytes a request is more than that in twenty seconds, one of three bytes in half an hour.
 const SWING_KIB: f64 = 12.0 * 1024.0;
@@ -136,7 +138,7 @@ fn at_seventy_percent_of_the_load_nothing_grows() {
         counts.iter().flat_map(|counts| &counts.reasons).collect::<Vec<_>>()
     );
     assert!(
-        answered as f64 > LOAD * capacity * seconds as f64 / 4.0,
+        answered as f64 > LOAD * capacity * seconds as f64 * ANSWERED_MIN,
         "{answered} of {capacity} a second"
     );
     nothing_is_left(&gateway);

@@ -3,9 +3,12 @@
 //!
 //! What is not run there, and why:
 //! - upstreams by unix sockets: the model refuses them on Windows, so there is nothing to run;
-//! - the corpus, the TLS matrix and interoperation as a whole: a thread of a test cannot enter the network of a Windows,
-//!   and what reads bytes is the same code on both systems; the cases here are those in which it could differ, paths
-//!   with backslashes above all (caddy issue 7858);
+//! - `gateway_corpus`, `gateway_mtls`, `gateway_interop` and `gateway_chaos` as a whole: their clients and upstreams are
+//!   threads of the test, which cannot enter the network of a Windows. What reads bytes and counts failures is the same
+//!   code on both systems; the cases here are those in which it could differ, paths with backslashes above all (caddy
+//!   issue 7858), and one of each kind: a refused upstream, a retry, a probe, a limit, a tunnel, a reload;
+//! - `gateway_soak` and the benchmark: Wine's sockets are not those of a Windows, so figures would tell of Wine;
+//! - `gateway_metrics` and `gateway_page`: they are about texts that do not depend on the system;
 //! - static files in the way Windows has them (device names, streams, case): Wine lays them on a file system of Linux,
 //!   so that a pass would prove little.
 
@@ -55,6 +58,26 @@ clients = { authorities = 'ca.pem', demand = 'optional' }
 upstreams = [{ address = '127.0.0.1:3000' }]
 [pools.down]
 upstreams = [{ address = '127.0.0.1:3999' }]
+[pools.mixed]
+upstreams = [{ address = '127.0.0.1:3000' }, { address = '127.0.0.1:3999' }]
+ejection = { consecutive-errors = 2, time-base = '10m', time-max = '10m' }
+[pools.probed]
+upstreams = [{ address = '127.0.0.1:3999' }]
+probe = { tcp = {}, interval = '200ms', down-after = 1, up-after = 1 }
+[routes.mixed]
+path = { prefix = '/mixed' }
+forward = { pool = 'mixed' }
+[routes.probed]
+path = { prefix = '/probed' }
+forward = { pool = 'probed' }
+[routes.small]
+path = { prefix = '/small' }
+body-bytes-max = '1KiB'
+forward = { pool = 'up' }
+[routes.rare]
+path = { prefix = '/rare' }
+rate-limit = { requests-per-second = 1, burst = 1 }
+respond = {}
 [routes.all]
 forward = { pool = 'up' }
 [routes.down]
@@ -134,6 +157,12 @@ impl Rig {
         self.curl(&[&only[..], arguments].concat()).stdout
     }
 
+    /// What is known of the upstreams.
+    fn upstreams(&self) -> Value {
+        let json = self.curl(&[&format!("http://{ADMIN}/v1/upstreams")]).success();
+        serde_json::from_str(&json).unwrap()
+    }
+
     /// What the upstream saw.
     #[track_caller]
     fn seen(&self, arguments: &[&str]) -> Value {
@@ -187,6 +216,55 @@ fn requests_pass_in_each_version_of_http_and_paths_are_those_that_the_routes_saw
     for option in ["Expect: 100-continue", "Transfer-Encoding: chunked"] {
         let seen = rig.seen(&["-H", option, "--data-binary", &data, "http://127.0.0.1:8080/a"]);
         assert_eq!(seen["body-bytes"], 3 << 20, "{option}");
+    }
+}
+
+#[test]
+fn upstreams_that_fail_are_left_alone_until_a_probe_finds_them_well() {
+    needs_windows!();
+    let rig = Rig::start();
+    for _ in 0..8 {
+        assert_eq!(rig.status(&["http://127.0.0.1:8080/mixed"]), "200", "it is tried elsewhere");
+    }
+    let upstreams = rig.upstreams();
+    let of = |pool: &str, port: u16| {
+        let pools = upstreams["pools"].as_array().unwrap();
+        let pool = pools.iter().find(|one| one["name"] == pool).unwrap();
+        let all = pool["upstreams"].as_array().unwrap();
+        all.iter().find(|one| one["address"] == format!("127.0.0.1:{port}")).unwrap()
+    };
+    assert_eq!(of("mixed", 3999)["state"], "ejected", "{upstreams}");
+    assert_eq!(of("mixed", 3999)["reason"], "consecutive-errors", "{upstreams}");
+    assert_eq!(of("mixed", 3000)["state"], "healthy", "{upstreams}");
+    assert_eq!(of("probed", 3999)["state"], "unhealthy", "{upstreams}");
+
+    let mut late = rig.wine.network().command(env!("CARGO_BIN_EXE_upstream"));
+    let _late = Background::start_reading(late.arg("127.0.0.1:3999"));
+    wait::until("an answer from the probed upstream", SOON, || {
+        (rig.status(&["http://127.0.0.1:8080/probed"]) == "200").then_some(())
+    });
+}
+
+#[test]
+fn what_is_over_a_limit_is_refused_and_counted() {
+    needs_windows!();
+    let rig = Rig::start();
+    let body = "a".repeat(2 << 10);
+    let header = format!("x-long: {}", "a".repeat(70 << 10));
+    for (arguments, status) in [
+        (&["-d", &body, "http://127.0.0.1:8080/small"][..], "413"),
+        (&["-H", &header, "http://127.0.0.1:8080/"], "431"),
+        (
+            &["http://127.0.0.1:8080/rare", "-o", "/dev/null", "http://127.0.0.1:8080/rare"],
+            "200429",
+        ),
+    ] {
+        assert_eq!(rig.status(arguments), status, "{:.80}", arguments.join(" "));
+    }
+    let metrics = rig.curl(&[&format!("http://{ADMIN}/metrics")]).success();
+    for reason in ["body-size", "head-size", "rate-limit"] {
+        let line = format!("edge_node_refused_total{{listener=\"data\",reason=\"{reason}\"}} 1");
+        assert!(metrics.lines().any(|one| one == line), "{line} is not in {metrics}");
     }
 }
 
