@@ -308,7 +308,10 @@ mod tests {
     fn a_grpc_timeout_is_up_to_eight_digits_and_a_unit() {
         for (text, expected) in [
             ("1H", Some(Duration::from_secs(3600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("3S", Some(Duration::from_secs(3))),
             ("250m", Some(Duration::from_millis(250))),
+            ("250u", Some(Duration::from_micros(250))),
             ("99999999n", Some(Duration::from_nanos(99_999_999))),
             ("123456789n", None),
             ("S", None),
