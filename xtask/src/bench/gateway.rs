@@ -254,6 +254,13 @@ fn fixed_rates(cells: &[Cell]) -> Vec<Option<f64>> {
         .collect()
 }
 
+/// Lowers a rate for all that share it.
+fn lower(rates: &mut [Option<f64>], rate: f64) {
+    for one in rates.iter_mut().flatten().filter(|one| **one == rate) {
+        *one *= SHARE;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,5 +283,10 @@ mod tests {
         let rates = fixed_rates(&cells);
         let shown: Vec<_> = rates.iter().map(|rate| rate.map(|rate| rate.round())).collect();
         assert_eq!(shown, [Some(29.0), Some(29.0), Some(7.0), None]);
+        let mut rates = rates;
+        let common = rates[0].unwrap();
+        lower(&mut rates, common);
+        let shown: Vec<_> = rates.iter().map(|rate| rate.map(|rate| rate.round())).collect();
+        assert_eq!(shown, [Some(20.0), Some(20.0), Some(7.0), None]);
     }
 }

@@ -15,7 +15,8 @@ pub fn section(outcome: &Outcome, machine: &str) -> String {
          processor; the\nload and the upstream share another. Access logs go to files, connections to the upstream are kept. \
          Medians of {repeats} interleaved runs of\n{seconds} s, ± half of the range; CPU is the proxy's own, by \
          `/proc/PID/stat`. Latencies are those at the rate stated: 70 % of what the slowest proxy\nof the row manages, or \
-         of its own limit where that is less than half of the fastest one's.\n\
+         of its own limit where that is less than half of the fastest one's; and 70 % of that again while \
+         requests queue up, as\nload and upstream manage less at a fixed rate.\n\
          A ratio is {product}'s figure to that of the proxy in its line.\n",
         product = outcome.product,
     );

@@ -4,6 +4,7 @@ use super::super::BenchError;
 use super::rig::{Proxy, Running, Site, proxies};
 use super::{
     Cell, Footprint, HELPERS, Job, Latency, Outcome, Port, Row, Throughput, fixed_rates, load,
+    lower,
 };
 use crate::exec::files;
 use std::fs;
@@ -77,6 +78,13 @@ fn idle_connection(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Microseconds that half of the requests take longer than where they queue up: load, upstream and proxy do not manage
+/// that rate together, and what is measured is the queue.
+const QUEUE_MIN: f64 = 50_000.0;
+
+/// How often a rate is lowered at most.
+const LOWERINGS_MAX: usize = 8;
+
 struct Bench<'a> {
     job: &'a Job,
     site: Site,
@@ -98,18 +106,32 @@ impl Bench<'_> {
                 }
             }
         }
-        let rates = fixed_rates(&cells);
+        let mut rates = fixed_rates(&cells);
+        for _ in 0..LOWERINGS_MAX {
+            let Some(rate) = self.latencies(row, &rates, &mut cells) else { break };
+            lower(&mut rates, rate);
+        }
+        cells
+    }
+
+    /// All repeats at these rates; gives one of them at which requests queued up, if there is one, and then stops.
+    fn latencies(&mut self, row: &Row, rates: &[Option<f64>], cells: &mut [Cell]) -> Option<f64> {
+        cells.iter_mut().for_each(|cell| cell.latency.clear());
         for repeat in 1..=self.job.repeats {
             for (at, cell) in cells.iter_mut().enumerate() {
                 let Some(rate) = rates[at] else { continue };
                 self.tell(repeat, row, at, "at a fixed rate");
                 match self.at_rate(row, at, rate) {
+                    Ok(run) if run.p50 > QUEUE_MIN => {
+                        cell.latency.push(run);
+                        return Some(rate);
+                    }
                     Ok(run) => cell.latency.push(run),
                     Err(failure) => cell.failure = Some(failure),
                 }
             }
         }
-        cells
+        None
     }
 
     fn tell(&self, repeat: usize, row: &Row, at: usize, what: &str) {
