@@ -117,6 +117,7 @@ fn locked(last: &Mutex<Option<Found>>) -> MutexGuard<'_, Option<Found>> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    #[cfg(target_os = "linux")]
     use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
