@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
@@ -84,8 +85,10 @@ pub struct Multiplexed {
     pub used: Cell<Instant>,
 }
 
-/// What drives an HTTP/2 connection, as a task of its own.
-type Driven = Rc<RefCell<http2::Connection<TokioIo<UpstreamStream>, Outbound, OnThisThread>>>;
+/// What drives an HTTP/2 connection, as a task of its own; none once it has ended, as what is sent to it would wait for
+/// ever.
+type Driven = Rc<RefCell<Option<Connection2>>>;
+type Connection2 = http2::Connection<TokioIo<UpstreamStream>, Outbound, OnThisThread>;
 
 /// A stream of an HTTP/2 connection, counted while it lives.
 pub struct Stream(pub Rc<Multiplexed>);
@@ -251,10 +254,15 @@ impl Shelf {
             .handshake(io)
             .await
             .map_err(ConnectFault::Http)?;
-        let driven = Rc::new(RefCell::new(connection));
+        let driven = Rc::new(RefCell::new(Some(connection)));
         let driving = Rc::clone(&driven);
         tokio::task::spawn_local(async move {
-            let _ = poll_fn(|task| Pin::new(&mut *driving.borrow_mut()).poll(task)).await;
+            poll_fn(|task| match &mut *driving.borrow_mut() {
+                Some(connection) => Pin::new(connection).poll(task).map(drop),
+                None => Poll::Ready(()),
+            })
+            .await;
+            drop(driving.take());
         });
         let (streams, used) = (Cell::new(0), Cell::new(Instant::now()));
         let made = Rc::new(Multiplexed { sender, streams, driven, used });
@@ -266,7 +274,7 @@ impl Shelf {
 impl Multiplexed {
     /// Requests that its upstream takes on it at a time.
     fn streams_max(&self) -> usize {
-        self.driven.borrow().current_max_send_streams()
+        self.driven.borrow().as_ref().map_or(0, http2::Connection::current_max_send_streams)
     }
 
     /// Requests on it before another connection is opened.

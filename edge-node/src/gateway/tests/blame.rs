@@ -134,6 +134,29 @@ async fn a_connection_with_as_many_streams_as_its_upstream_takes_is_not_the_only
     assert_eq!(tries(&rig, Outcome::TimedOut), 2);
 }
 
+#[tokio::test]
+async fn a_connection_of_http2_that_its_upstream_closed_is_not_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pool = pool(&[listener.local_addr().unwrap()], "protocol = 'http2'");
+    let forward = "forward = { pool = 'up', timeout = '3s', retries-max = 0 }";
+    let rig = Rig::start(&format!("{pool}[routes.all]\n{forward}"));
+    for _ in 0..3 {
+        let asked = tokio::spawn(exchange(rig.address, get("/")));
+        let (stream, _) = within(listener.accept()).await.unwrap();
+        let service = service_fn(async |_request: Request<Incoming>| {
+            Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from("yes"))))
+        });
+        let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let serving = tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
+        let answer = within(asked).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        serving.abort();
+        let pool = "upstream_connections{pool=\"up\",upstream=\"";
+        let line = format!("{pool}{}\"}} 0", listener.local_addr().unwrap());
+        within(rig.metric(&line)).await;
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn those_that_wait_for_a_connection_of_http2_learn_together_that_there_is_none() {
