@@ -346,16 +346,18 @@ impl<'a, C: Future<Output = Result<(), hyper::Error>>> Driving<'a, C> {
         Self { context, end_when_idle, is_ending: false }
     }
 
+    /// What came before the connection was told to end is taken first, and so is answered.
     fn poll(&mut self, mut connection: Pin<&mut C>, task: &mut Context<'_>) -> Poll<C::Output> {
+        let polled = connection.as_mut().poll(task);
         match self.order(task) {
-            Order::Cut => return Poll::Ready(Ok(())),
-            Order::End | Order::Close if !self.is_ending => {
+            Order::Cut if polled.is_pending() => Poll::Ready(Ok(())),
+            Order::End | Order::Close if polled.is_pending() && !self.is_ending => {
                 self.is_ending = true;
                 (self.end_when_idle)(connection.as_mut());
+                connection.poll(task)
             }
-            Order::Close | Order::End | Order::Rest | Order::Stay => {}
+            Order::Cut | Order::Close | Order::End | Order::Rest | Order::Stay => polled,
         }
-        connection.poll(task)
     }
 
     fn order(&self, task: &mut Context<'_>) -> Order {
@@ -375,12 +377,16 @@ impl<'a, C: Future<Output = Result<(), hyper::Error>>> Driving<'a, C> {
     }
 }
 
-/// The output of a future, unless the connection is told to end before.
+/// The output of a future, unless the connection is told to end before. What the kernel has by then still counts: the
+/// event loop may not have seen it yet, but has once this had to wait for its turn.
 async fn unless_told<F: Future>(future: F, control: &Control) -> Option<F::Output> {
     let mut future = pin!(future);
+    let mut turn = pin!(tokio::task::yield_now());
     poll_fn(|task| match future.as_mut().poll(task) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if control.order(task.waker()) > Order::Rest => Poll::Ready(None),
+        Poll::Pending if control.order(task.waker()) > Order::Rest => {
+            turn.as_mut().poll(task).map(|()| None)
+        }
         Poll::Pending => Poll::Pending,
     })
     .await

@@ -233,3 +233,28 @@ async fn a_drain_answers_who_waits_while_every_slot_is_taken() {
     let answer = within(second).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
 }
+
+#[tokio::test]
+async fn who_asked_before_a_drain_is_answered_however_far_its_connection_had_come() {
+    for _ in 0..40 {
+        let rig = Rig::with_listener("", "");
+        let asked: Vec<_> = (0..64)
+            .map(|_| {
+                use std::io::Write as _;
+                let mut stream = std::net::TcpStream::connect(rig.address).unwrap();
+                stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+                stream
+            })
+            .collect();
+        // Some are taken while the others still wait.
+        tokio::task::yield_now().await;
+        let drained = rig.serving.drain(Duration::ZERO, 2 * PATIENCE);
+        assert_eq!(within(drained).await, Ok(()));
+        for mut stream in asked {
+            use std::io::Read as _;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+        }
+    }
+}
