@@ -15,6 +15,8 @@ mod model;
 mod raw;
 
 use lower::Lowered;
+#[doc(hidden)]
+pub use lower::header::editable;
 
 pub use model::{
     Action, Balance, CertificateFiles, ClientCertificates, ClientRules, ClientTls, Config,

@@ -1,6 +1,8 @@
 //! The body of `head`, and the rules of the config for what a route changes.
 
-use edge_node::config::{HeaderEdits, Matcher, PathPattern, PathRewrite, TemplateSegment};
+use edge_node::config::{
+    HeaderEdits, Matcher, PathPattern, PathRewrite, TemplateSegment, editable,
+};
 use edge_node::gateway::head::{self as heads, Target};
 use edge_node::gateway::table::Table;
 use edge_node::gateway::{path as paths, rewrite};
@@ -9,19 +11,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 
 use super::route_match::takes_path;
 use super::{assert_normal, cut, header, headers, lines};
-
-/// What no config edits, as `config/lower/header.rs` has it.
-const NOT_EDITED: [&str; 9] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Reads a head (`METHOD target`, then a header a line). Behind an empty line are changes, one a line: `-name`,
 /// `=name:value` and `+name:value` edit headers, `>pattern path` rewrites the path, each exact with a `=` before it.
@@ -177,7 +166,7 @@ fn edits(changes: &[u8]) -> HeaderEdits {
 }
 
 fn is_editable(name: &HeaderName) -> bool {
-    !NOT_EDITED.contains(&name.as_str())
+    editable(name.as_str()).is_ok()
 }
 
 /// The headers after edits, each of which did what it says.

@@ -17,7 +17,7 @@ use crate::observe::logs::Rotation;
 
 mod action;
 mod ambiguity;
-mod header;
+pub(super) mod header;
 mod host;
 mod listener;
 mod name;

@@ -84,7 +84,10 @@ pub(super) fn matched(text: &str) -> Result<HeaderName, Invalid> {
 }
 
 /// Reads the name of a header that may be edited.
-fn editable(text: &str) -> Result<HeaderName, Invalid> {
+///
+/// # Errors
+/// When it is none, or the header is set by the gateway itself.
+pub fn editable(text: &str) -> Result<HeaderName, Invalid> {
     let name = name(text)?;
     if HOP_BY_HOP.contains(&name.as_str()) {
         return Err(Invalid::new(format!("`{text}` belongs to a connection, not to a request"))
