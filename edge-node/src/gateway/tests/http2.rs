@@ -94,6 +94,19 @@ async fn http_2_by_prior_knowledge_reaches_an_upstream_of_http_1() {
     drop(client);
 }
 
+/// Checks that what is fed comes back piece by piece, and in the trailers what the upstream heard.
+pub async fn echoes(feed: mpsc::Sender<Bytes>, answer: Response<Incoming>, said: &str) {
+    let mut answer = answer.into_body();
+    for text in ["one", "two"] {
+        feed.send(Bytes::from(text)).await.unwrap();
+        let frame = within(answer.frame()).await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), text);
+    }
+    drop(feed);
+    let trailers = within(answer.frame()).await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(trailers["said"], said);
+}
+
 #[tokio::test]
 async fn a_stream_passes_both_ways_as_it_comes_and_its_trailers_too() {
     let pool = pool(&[echo().await], "protocol = 'http2'");
@@ -108,15 +121,7 @@ async fn a_stream_passes_both_ways_as_it_comes_and_its_trailers_too() {
         .body(Fed(fed))
         .unwrap();
     let answer = within(client.send_request(request)).await.unwrap();
-    let mut answer = answer.into_body();
-    for text in ["one", "two"] {
-        feed.send(Bytes::from(text)).await.unwrap();
-        let frame = within(answer.frame()).await.unwrap().unwrap();
-        assert_eq!(frame.into_data().unwrap(), text);
-    }
-    drop(feed);
-    let trailers = within(answer.frame()).await.unwrap().unwrap().into_trailers().unwrap();
-    assert_eq!(trailers["said"], "http://a.example/s/m Some(\"trailers\")");
+    echoes(feed, answer, "http://a.example/s/m Some(\"trailers\")").await;
 }
 
 /// A body that a channel gives.

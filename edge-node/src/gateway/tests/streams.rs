@@ -1,7 +1,7 @@
 //! HTTP/2: how many streams a client may have at a time, and streams over TLS at both ends.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::client::conn::http2 as client;
 use hyper::server::conn::http2 as server;
 use hyper::service::service_fn;
@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use super::http2::{Fed, echoed, serving};
+use super::http2::{Fed, echoed, echoes, serving};
 use super::rig::*;
 use super::secure::Site;
 use super::*;
@@ -115,15 +115,7 @@ async fn call(protocols: &[&[u8]]) -> (Rig, mpsc::Sender<Bytes>, Response<Incomi
 async fn a_call_of_grpc_passes_both_ways_over_tls_at_both_ends_and_its_trailers_too() {
     let (_rig, feed, answer) = call(&[b"h2"]).await;
     assert_eq!(answer.status(), 200);
-    let mut answer = answer.into_body();
-    for text in ["one", "two"] {
-        feed.send(Bytes::from(text)).await.unwrap();
-        let frame = within(answer.frame()).await.unwrap().unwrap();
-        assert_eq!(frame.into_data().unwrap(), text);
-    }
-    drop(feed);
-    let trailers = within(answer.frame()).await.unwrap().unwrap().into_trailers().unwrap();
-    assert_eq!(trailers["said"], "https://a.example/s/m Some(\"trailers\")");
+    echoes(feed, answer, "https://a.example/s/m Some(\"trailers\")").await;
 }
 
 #[tokio::test]
