@@ -264,15 +264,8 @@ fn a_life_from_install_to_purge_changes_what_it_should_and_leaves_nothing() {
     let mut site = Site::new();
     let workshop = &site.workshop;
     let [old, new] = ["1.0.0", "1.1.0"].map(|version| workshop.setup(version));
-    // Its service ends at once, because it looks for a configuration that is not there.
-    let broken = workshop.setup_with("1.2.0", |config| {
-        config.service.arguments = ["run", "--config", "{config}.missing"].map(Into::into).into();
-    });
-    // Its service runs and is never ready.
-    let mute = workshop.setup_with("1.3.0-rc.1", |config| {
-        config.service.health = ["health", "--address", "127.0.0.1:1"].map(Into::into).into();
-        config.service.start_timeout = Duration::from_secs(1);
-    });
+    let broken = workshop.setup_that_ends("1.2.0");
+    let mute = workshop.setup_never_ready("1.3.0-rc.1", Duration::from_secs(1));
 
     let empty = site.wine.snapshot();
     site.install(&old, &[]);

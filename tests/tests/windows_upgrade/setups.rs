@@ -64,6 +64,24 @@ impl Workshop {
         setup
     }
 
+    /// The setup of a version whose service ends at once, as it looks for a configuration that is not there.
+    #[track_caller]
+    pub fn setup_that_ends(&self, version: &str) -> PathBuf {
+        self.setup_with(version, |config| {
+            config.service.arguments =
+                ["run", "--config", "{config}.missing"].map(Into::into).into();
+        })
+    }
+
+    /// The setup of a version whose service runs and is never ready, which is waited for as long as this.
+    #[track_caller]
+    pub fn setup_never_ready(&self, version: &str, start_timeout: Duration) -> PathBuf {
+        self.setup_with(version, |config| {
+            config.service.health = ["health", "--address", "127.0.0.1:1"].map(Into::into).into();
+            config.service.start_timeout = start_timeout;
+        })
+    }
+
     /// Lays the script and what it packs into a folder.
     fn lay(&self, folder: &Path, version: &str, config: &Config, facts: &Facts, target: &Target) {
         let templates = Templates::load(tools::workspace(), config)

@@ -4,7 +4,7 @@ use super::{A, NONE, get};
 use crate::{case, check};
 
 #[test]
-fn there_is_one_host_and_one_target_that_agrees_with_it() {
+fn there_is_one_host() {
     check(&[
         case("no host", "GET /a HTTP/1.1\r\n\r\n", "400 open", NONE),
         case("two hosts", get!("host: evil"), "400 open", NONE),
@@ -41,13 +41,19 @@ fn there_is_one_host_and_one_target_that_agrees_with_it() {
             "400 open",
             NONE,
         ),
+        case("a host beyond ASCII", "GET /a HTTP/1.1\r\nhost: ädge\r\n\r\n", "400 open", NONE),
+    ]);
+}
+
+#[test]
+fn there_is_one_target_that_agrees_with_the_host() {
+    check(&[
         case(
             "absolute with an empty host",
             "GET http://edge/a HTTP/1.1\r\nhost:\r\n\r\n",
             "400 open",
             NONE,
         ),
-        case("a host beyond ASCII", "GET /a HTTP/1.1\r\nhost: ädge\r\n\r\n", "400 open", NONE),
         case("absolute", "GET http://edge/a HTTP/1.1\r\nhost: edge\r\n\r\n", "200 open", A),
         case(
             "absolute with another host",
@@ -80,28 +86,24 @@ fn there_is_one_host_and_one_target_that_agrees_with_it() {
     ]);
 }
 
+macro_rules! path {
+    ($path:literal) => {
+        concat!("GET ", $path, " HTTP/1.1\r\nhost: edge\r\n\r\n")
+    };
+    ($path:literal, refused) => {
+        case($path, path!($path), "400 open", NONE)
+    };
+    // The route of `/admin` answers.
+    ($path:literal, kept) => {
+        case($path, path!($path), "403 open", NONE)
+    };
+    ($path:literal, $seen:literal) => {
+        case($path, path!($path), "200 open", &[concat!("GET ", $seen, " HTTP/1.1 | host: edge")])
+    };
+}
+
 #[test]
 fn the_upstream_sees_the_path_that_the_routes_saw() {
-    macro_rules! path {
-        ($path:literal) => {
-            concat!("GET ", $path, " HTTP/1.1\r\nhost: edge\r\n\r\n")
-        };
-        ($path:literal, refused) => {
-            case($path, path!($path), "400 open", NONE)
-        };
-        // The route of `/admin` answers.
-        ($path:literal, kept) => {
-            case($path, path!($path), "403 open", NONE)
-        };
-        ($path:literal, $seen:literal) => {
-            case(
-                $path,
-                path!($path),
-                "200 open",
-                &[concat!("GET ", $seen, " HTTP/1.1 | host: edge")],
-            )
-        };
-    }
     check(&[
         path!("/a/../b", "/b"),
         path!("/a/%2e%2e/b", "/b"),
@@ -134,6 +136,16 @@ fn the_upstream_sees_the_path_that_the_routes_saw() {
         path!("/a#b/../../c", "/a"),
         path!("/a?b=/../%2e%2e//c", "/a?b=/../%2e%2e//c"),
         path!("/a?", "/a?"),
+        // Spaces and bytes beyond ASCII have no place in a request line.
+        case("a space", path!("/a b"), "400 closed", NONE),
+        case("null", path!("/a\0b"), "400 closed", NONE),
+        case("a byte beyond ASCII", path!("/ä"), "400 open", NONE),
+    ]);
+}
+
+#[test]
+fn a_route_is_not_passed_by_in_another_spelling() {
+    check(&[
         path!("/admin", kept),
         path!("//admin", kept),
         path!("/x/../admin", kept),
@@ -148,9 +160,5 @@ fn the_upstream_sees_the_path_that_the_routes_saw() {
         path!("/admin/../a", "/a"),
         path!("/adminx", "/adminx"),
         path!("/ADMIN", "/ADMIN"),
-        // Spaces and bytes beyond ASCII have no place in a request line.
-        case("a space", path!("/a b"), "400 closed", NONE),
-        case("null", path!("/a\0b"), "400 closed", NONE),
-        case("a byte beyond ASCII", path!("/ä"), "400 open", NONE),
     ]);
 }
