@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::connect::{Place, UpstreamStream};
-use super::{ConnectFault, Connector, Destination, Kind, Lease, connect};
+use super::{ConnectFault, Connector, Counted, Destination, Kind, Lease, connect};
 use crate::gateway::body::Outbound;
 use crate::gateway::connection::{OnThisThread, WINDOW_MAX};
 
@@ -205,7 +205,7 @@ impl Shelf {
             return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
         }
         let asked = Instant::now();
-        let making = self.making.acquire().await;
+        let making = self.making(connector).await?;
         if let Some(found) = self.free_stream(false) {
             drop(making);
             return Ok(Lease { kind: Kind::Stream(found), shelf: self, is_reused: true });
@@ -228,6 +228,19 @@ impl Shelf {
         drop(making);
         let stream = made?;
         Ok(Lease { kind: Kind::Stream(stream), shelf: self, is_reused: false })
+    }
+
+    /// The right to make a connection of HTTP/2, which one request has at a time.
+    async fn making(&self, connector: &Connector) -> Result<SemaphorePermit<'_>, ConnectFault> {
+        if let Ok(making) = self.making.try_acquire() {
+            return Ok(making);
+        }
+        let (_pending, before) = Counted::new(&connector.pending);
+        if before >= connector.pending_max {
+            return Err(ConnectFault::Overloaded);
+        }
+        // It is never closed.
+        self.making.acquire().await.map_err(|_closed| ConnectFault::Overloaded)
     }
 
     /// A stream of the connection with the fewest; of a busy one only where that is wanted.

@@ -174,6 +174,26 @@ async fn those_that_wait_for_a_connection_of_http2_learn_together_that_there_is_
     assert!(tries(&rig, Outcome::ConnectFailed) >= 1 && tries(&rig, Outcome::Abandoned) >= 1);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_more_requests_wait_for_a_connection_of_http2_than_may() {
+    let (hole, _full) = crate::upstream::dial::tests::hole().await;
+    let keys = "protocol = 'http2'\nconnect-timeout = '2s'\npending-max = 1";
+    let pool = pool(&[hole], keys);
+    let rig = Rig::start(&format!(
+        "{pool}[routes.all]\nforward = {{ pool = 'up', timeout = '10s', retries-max = 0 }}"
+    ));
+    // One connects, one waits for that, and the third is refused.
+    let asking = [(); 3].map(|()| tokio::spawn(exchange(rig.address, get("/"))));
+    let mut statuses = Vec::new();
+    for asking in asking {
+        statuses.push(within(asking).await.unwrap()[9..12].to_owned());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, ["502", "502", "503"]);
+    rig.check_metric(r#"edge_node_refused_total{listener="data",reason="pending"} 1"#);
+}
+
 #[tokio::test]
 async fn a_connection_of_which_the_last_bytes_are_not_read_is_cut() {
     let keys = "write-timeout = '1s'\nidle-timeout = '1s'";
