@@ -24,6 +24,8 @@ use crate::observe::metrics::{HttpMetrics, Raised};
 use crate::probe::Own;
 use crate::watchdog::Target;
 
+#[cfg(target_os = "linux")]
+mod closing;
 mod departure;
 pub mod paced;
 pub mod routed;
@@ -183,7 +185,7 @@ impl Bound {
             logs: logs.clone(),
         };
         let accepting = tokio::spawn(acceptor.run(listener, stopped));
-        Serving { name, address, departure, stop, accepting, slots }
+        Serving { name, address, departure, stop: Some(stop), accepting, slots }
     }
 }
 
@@ -230,15 +232,23 @@ struct Acceptor {
 impl Acceptor {
     /// Accepts until stopped, then closes the listening socket.
     async fn run(mut self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
-        let mut stopped = pin!(stopped);
+        self.accept_until(stopped, &listener).await;
+        #[cfg(target_os = "linux")]
+        if closing::let_nobody_in(&listener).is_ok() {
+            self.accept_until(tokio::time::sleep(closing::HANDSHAKE), &listener).await;
+        }
+        self.take_the_rest(listener).await;
+    }
+
+    async fn accept_until<F: Future>(&mut self, end: F, listener: &TcpListener) {
+        let mut end = pin!(end);
         loop {
             tokio::select! {
                 biased;
-                _ = &mut stopped => break,
-                (stream, peer, slot) = self.next(&listener) => self.hand_over(stream, peer, slot),
+                _ = &mut end => return,
+                (stream, peer, slot) = self.next(listener) => self.hand_over(stream, peer, slot),
             }
         }
-        self.take_the_rest(listener).await;
     }
 
     /// Answers the connections that the kernel has taken for us already: their clients believe
@@ -333,7 +343,8 @@ pub struct Serving {
     name: Arc<str>,
     address: SocketAddr,
     departure: Arc<Departure>,
-    stop: oneshot::Sender<()>,
+    /// Until it is told to close.
+    stop: Option<oneshot::Sender<()>>,
     accepting: JoinHandle<()>,
     slots: Arc<Slots>,
 }
@@ -373,6 +384,14 @@ impl Serving {
         self.departure.leave();
     }
 
+    /// Stops accepting and waits until the address is free, but no longer than a moment: with every slot taken that takes
+    /// until somebody leaves.
+    pub async fn close(&mut self) {
+        let Some(stop) = self.stop.take() else { return };
+        let _ = stop.send(());
+        let _ = tokio::time::timeout(LAST_CALL, &mut self.accepting).await;
+    }
+
     /// Stops accepting, after `last_call` ends idle connections, and lets requests in flight
     /// finish within `timeout`, each answered with `Connection: close`. Shortly before its end,
     /// what lasts longer than a request takes its leave. Over as soon as no connection is left.
@@ -382,10 +401,11 @@ impl Serving {
     ///
     /// # Errors
     /// When connections are still open after that; they are cut.
-    pub async fn drain(self, last_call: Duration, timeout: Duration) -> Result<(), Cut> {
+    pub async fn drain(mut self, last_call: Duration, timeout: Duration) -> Result<(), Cut> {
+        // Who is sent away would come back at once while the socket is open.
+        self.close().await;
         self.leave();
-        let Self { name: _, address: _, departure, stop, mut accepting, slots } = self;
-        let _ = stop.send(());
+        let Self { departure, mut accepting, slots, .. } = self;
         let drained = async {
             let _ = tokio::time::timeout(last_call, settled(&mut accepting, &slots)).await;
             departure.end_idle();

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::certificates::Certificates;
 use super::{Parts, drain_and_tell};
-use crate::config::{self, Config, DataListener, Listener, Log, Shutdown};
+use crate::config::{self, Config, DataListener, Listener, Log};
 use crate::gateway::Material;
 use crate::host::{Ask, Herald, Watchdog};
 use crate::listener::{self, BindError, Bound, LAST_CALL, Serving};
@@ -166,7 +166,7 @@ impl Running {
                 }
                 loaded = arrival(&mut reading) => {
                     let Some(Reading { answer, again, .. }) = reading.take() else { continue };
-                    let outcome = self.reload(loaded);
+                    let outcome = self.reload(loaded).await;
                     herald.reload_ends();
                     if let Some(answer) = answer {
                         // Who asked may have gone away.
@@ -222,9 +222,15 @@ impl Running {
     }
 
     /// Applies what was read, and says and counts what came of it.
-    fn reload(&mut self, loaded: Result<Result<Read, Failure>, JoinError>) -> Outcome {
+    async fn reload(&mut self, loaded: Result<Result<Read, Failure>, JoinError>) -> Outcome {
         let outcome = match loaded {
-            Ok(Ok((config, material, sink))) => self.apply(config, material, sink),
+            Ok(Ok((config, material, sink))) => match self.apply(config, material, sink) {
+                Ok((applied, former)) => {
+                    self.retire(former).await;
+                    Ok(applied)
+                }
+                Err(failure) => Err(failure),
+            },
             Ok(Err(failure)) => Err(failure),
             Err(panicked) => {
                 Err(Failure::System { what: "config cannot be loaded", source: panicked.into() })
@@ -246,8 +252,13 @@ impl Running {
         outcome
     }
 
-    /// Puts a config in force, or changes nothing.
-    fn apply(&mut self, new: Config, material: Material, sink: Option<Box<dyn Sink>>) -> Outcome {
+    /// Puts a config in force, or changes nothing; also the listeners that were replaced or removed.
+    fn apply(
+        &mut self,
+        new: Config,
+        material: Material,
+        sink: Option<Box<dyn Sink>>,
+    ) -> Result<(Applied, Vec<Serving>), Failure> {
         let plan = reload::plan(&self.config, &new);
         self.make_room(&plan)?;
         let listeners = &new.listeners;
@@ -261,20 +272,16 @@ impl Running {
         self.parts.gateway.apply(&new, &material);
         self.certificates.set(material);
         self.look_at_pools();
+        let mut former = Vec::new();
         for (bound, settings) in data.into_iter().zip(&listeners.data) {
-            self.place_data(bound, settings, new.shutdown);
+            former.extend(self.place_data(bound, settings));
         }
-        for name in &plan.removed {
-            if let Some(old) = self.take_data(name) {
-                self.retire(old, new.shutdown);
-            }
-        }
+        former.extend(plan.removed.iter().filter_map(|name| self.take_data(name)));
         self.parts.admin_limits.send_replace(listeners.admin.clone());
         match admin {
             Some(bound) => {
                 let serving = self.parts.serve_admin(bound);
-                let old = std::mem::replace(&mut self.admin, serving);
-                self.retire(old, new.shutdown);
+                former.push(std::mem::replace(&mut self.admin, serving));
             }
             None => self.admin.resize(listeners.admin.connections_max),
         }
@@ -284,23 +291,21 @@ impl Running {
             self.parts.logs.redirect(sink);
         }
         self.config = new;
-        Ok(Applied { changed: plan.changed })
+        Ok((Applied { changed: plan.changed }, former))
     }
 
     /// Serves a data listener that was bound anew in the place of the old one, or gives the one
-    /// that stays its new limits.
-    fn place_data(&mut self, bound: Option<Bound>, settings: &DataListener, shutdown: Shutdown) {
+    /// that stays its new limits; the old one.
+    fn place_data(&mut self, bound: Option<Bound>, settings: &DataListener) -> Option<Serving> {
         let Some(bound) = bound else {
             if let Some(data) = self.data.iter().find(|data| *data.name() == settings.name) {
                 data.resize(settings.listener.connections_max);
             }
-            return;
+            return None;
         };
         let old = self.take_data(&settings.name);
         self.data.extend(self.parts.serve_data(bound));
-        if let Some(old) = old {
-            self.retire(old, shutdown);
-        }
+        old
     }
 
     fn take_data(&mut self, name: &Arc<str>) -> Option<Serving> {
@@ -340,18 +345,22 @@ impl Running {
         }
     }
 
-    /// Lets a listener that was replaced drain in the background.
-    fn retire(&mut self, old: Serving, shutdown: Shutdown) {
-        let (logs, address) = (self.parts.logs.clone(), old.address());
+    /// Lets listeners that were replaced drain in the background, once their addresses are free for the next reload.
+    async fn retire(&mut self, former: Vec<Serving>) {
+        let shutdown = self.config.shutdown;
         // Clients that stay busy leave with their next answer; those that do not may still send.
         let last_call = shutdown.unready_wait.max(LAST_CALL);
-        self.retiring.push_back(tokio::spawn(async move {
-            logs.record(Level::Info, "app", "former listener drains")
-                .field("listener", old.name())
-                .field("address", address)
-                .emit();
-            drain_and_tell(old, last_call, shutdown.drain_timeout, logs).await;
-        }));
+        for mut old in former {
+            old.close().await;
+            let logs = self.parts.logs.clone();
+            self.retiring.push_back(tokio::spawn(async move {
+                logs.record(Level::Info, "app", "former listener drains")
+                    .field("listener", old.name())
+                    .field("address", old.address())
+                    .emit();
+                drain_and_tell(old, last_call, shutdown.drain_timeout, logs).await;
+            }));
+        }
     }
 
     /// Waits for the listeners that were replaced, each of which has a deadline.
