@@ -32,7 +32,7 @@ use crate::upstream::probe::Probes;
 mod certificates;
 mod running;
 
-/// How long the admin listener may take to end its connections once all else is done.
+/// How long the admin listener may take to end its connections once all else is done and its last call is over.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
 /// How long the workers may take to hand over the last lines of the access log.
@@ -213,7 +213,7 @@ async fn drain(running: Running, logs: &Logs) {
     let drained = async { while draining.join_next().await.is_some() {} };
     tokio::join!(drained, retired);
     // A scraper that reads too slowly is no reason to stop late.
-    let _ = admin.drain(Duration::ZERO, ADMIN_DRAIN).await;
+    let _ = admin.drain(LAST_CALL, ADMIN_DRAIN).await;
     // The log is closed next; a worker that is stuck is no reason to stop late either.
     let _ = tokio::time::timeout(FLUSH_PATIENCE, parts.gateway.flush()).await;
 }

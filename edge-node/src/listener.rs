@@ -49,6 +49,10 @@ const CAP_WARNING_EVERY: Duration = Duration::from_secs(60);
 /// sent before is on its way or waits in the kernel.
 pub const LAST_CALL: Duration = Duration::from_millis(50);
 
+/// How long a listener may take to close its socket before those that wait for it go on. Only a shortage of descriptors
+/// or of processor time makes it take longer than its last handshakes.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
 /// How long before the end of a drain what lasts begins to take its leave, at most; half of the
 /// drain where that is shorter.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
@@ -172,6 +176,7 @@ impl Bound {
         let slots = Slots::new(settings.connections_max);
         let departure = Arc::new(Departure::default());
         let (stop, stopped) = oneshot::channel();
+        let (tell_closed, closed) = oneshot::channel();
         let acceptor = Acceptor {
             answer,
             slots: Arc::clone(&slots),
@@ -184,8 +189,9 @@ impl Bound {
             name: Arc::clone(&name),
             logs: logs.clone(),
         };
-        let accepting = tokio::spawn(acceptor.run(listener, stopped));
-        Serving { name, address, departure, stop: Some(stop), accepting, slots }
+        let accepting = tokio::spawn(acceptor.run(listener, stopped, tell_closed));
+        let (stop, closed) = (Some(stop), Some(closed));
+        Serving { name, address, departure, stop, closed, accepting, slots }
     }
 }
 
@@ -215,6 +221,12 @@ pub struct Seat {
     _slot: Slot,
 }
 
+/// A connection that was accepted without the event loop, on it.
+fn unblocked(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
+}
+
 /// Takes connections and answers them.
 struct Acceptor {
     answer: Box<dyn Answer>,
@@ -230,40 +242,48 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until stopped, then closes the listening socket.
-    async fn run(mut self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
-        self.accept_until(stopped, &listener).await;
-        #[cfg(target_os = "linux")]
-        if closing::let_nobody_in(&listener).is_ok() {
-            self.accept_until(tokio::time::sleep(closing::HANDSHAKE), &listener).await;
-        }
-        self.take_the_rest(listener).await;
-    }
-
-    async fn accept_until<F: Future>(&mut self, end: F, listener: &TcpListener) {
-        let mut end = pin!(end);
+    /// Accepts until stopped, then closes the listening socket and says so.
+    async fn run(
+        mut self,
+        listener: TcpListener,
+        stopped: oneshot::Receiver<()>,
+        closed: oneshot::Sender<()>,
+    ) {
+        let mut stopped = pin!(stopped);
         loop {
             tokio::select! {
                 biased;
-                _ = &mut end => return,
-                (stream, peer, slot) = self.next(listener) => self.hand_over(stream, peer, slot),
+                _ = &mut stopped => break,
+                (stream, peer, slot) = self.next(&listener) => self.hand_over(stream, peer, slot),
             }
+        }
+        let let_in = self.close(listener).await;
+        let _ = closed.send(());
+        for (stream, peer) in let_in {
+            let slot = self.slots.take().await;
+            self.hand_over(stream, peer, slot);
         }
     }
 
-    /// Answers the connections that the kernel has taken for us already: their clients believe
-    /// that they were let in, and closing the socket would reset them.
-    async fn take_the_rest(&self, listener: TcpListener) {
+    /// Closes the listening socket; gives the connections that the kernel had let in by then, whose
+    /// clients would be reset if they were left in it.
+    async fn close(&mut self, listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+        // Without it the socket closes as well, if less gently.
+        #[cfg(target_os = "linux")]
+        if closing::let_nobody_in(&listener).is_ok() {
+            tokio::time::sleep(closing::HANDSHAKE).await;
+        }
+        let mut let_in = Vec::new();
         // The event loop may not know yet what has come; the socket itself does.
-        let Ok(listener) = listener.into_std() else { return };
-        for _ in 0..BACKLOG {
-            let slot = self.slots.take().await;
-            let Ok((stream, peer)) = listener.accept() else { return };
-            let Ok(()) = stream.set_nonblocking(true) else { continue };
-            if let Ok(stream) = TcpStream::from_std(stream) {
-                self.hand_over(stream, peer, slot);
+        let Ok(listener) = listener.into_std() else { return let_in };
+        while let_in.len() <= BACKLOG as usize {
+            match listener.accept().and_then(|(stream, peer)| Ok((unblocked(stream)?, peer))) {
+                Ok(connection) => let_in.push(connection),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => self.recover(&error).await,
             }
         }
+        let_in
     }
 
     /// The next connection, with a slot for it: without a free slot, it waits in the kernel.
@@ -343,8 +363,10 @@ pub struct Serving {
     name: Arc<str>,
     address: SocketAddr,
     departure: Arc<Departure>,
-    /// Until it is told to close.
+    /// Until it is told to stop accepting.
     stop: Option<oneshot::Sender<()>>,
+    /// Until somebody waited for its socket to be closed.
+    closed: Option<oneshot::Receiver<()>>,
     accepting: JoinHandle<()>,
     slots: Arc<Slots>,
 }
@@ -384,17 +406,25 @@ impl Serving {
         self.departure.leave();
     }
 
-    /// Stops accepting and waits until the address is free, but no longer than a moment: with every slot taken that takes
-    /// until somebody leaves.
+    /// Tells it to stop accepting, without waiting for that.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// Stops accepting; done once the socket is closed and its address free.
     pub async fn close(&mut self) {
-        let Some(stop) = self.stop.take() else { return };
-        let _ = stop.send(());
-        let _ = tokio::time::timeout(LAST_CALL, &mut self.accepting).await;
+        self.stop();
+        if let Some(closed) = self.closed.take() {
+            let _ = tokio::time::timeout(CLOSE_MAX, closed).await;
+        }
     }
 
     /// Stops accepting, after `last_call` ends idle connections, and lets requests in flight
     /// finish within `timeout`, each answered with `Connection: close`. Shortly before its end,
-    /// what lasts longer than a request takes its leave. Over as soon as no connection is left.
+    /// what lasts longer than a request takes its leave. Over as soon as no connection is left;
+    /// closing the socket comes before all that, and takes its own moment.
     ///
     /// A request that comes on an idle connection in the moment the connection is closed is lost,
     /// which HTTP/1.1 cannot avoid; `last_call` is the time for clients to send it or to leave.
@@ -402,7 +432,8 @@ impl Serving {
     /// # Errors
     /// When connections are still open after that; they are cut.
     pub async fn drain(mut self, last_call: Duration, timeout: Duration) -> Result<(), Cut> {
-        // Who is sent away would come back at once while the socket is open.
+        // Who is sent away while the socket is open comes back at once. Where it stops for good they are sent away
+        // long before, and have time to learn of it.
         self.close().await;
         self.leave();
         let Self { departure, mut accepting, slots, .. } = self;
@@ -415,7 +446,7 @@ impl Serving {
             settled(&mut accepting, &slots).await;
         };
         let drained = tokio::time::timeout(last_call + timeout, drained).await;
-        // It may still wait for a slot, with the listening socket open.
+        // It may still wait for slots.
         accepting.abort();
         let cut = drained.map_err(|_elapsed| Cut(slots.used()));
         departure.cut();
@@ -423,8 +454,7 @@ impl Serving {
     }
 }
 
-/// Waits until no connection is left, and none in the kernel either: with every slot taken, those that are there come in
-/// only when somebody leaves.
+/// Waits until no connection is left, and none that waits for a slot either.
 async fn settled(accepting: &mut JoinHandle<()>, slots: &Slots) {
     slots.until_unused().await;
     if !accepting.is_finished() {

@@ -252,7 +252,7 @@ impl Running {
         outcome
     }
 
-    /// Puts a config in force, or changes nothing; also the listeners that were replaced or removed.
+    /// Puts a config in force, or changes nothing; gives the listeners that it replaced or removed.
     fn apply(
         &mut self,
         new: Config,
@@ -295,7 +295,7 @@ impl Running {
     }
 
     /// Serves a data listener that was bound anew in the place of the old one, or gives the one
-    /// that stays its new limits; the old one.
+    /// that stays its new limits; gives the old one where it was replaced.
     fn place_data(&mut self, bound: Option<Bound>, settings: &DataListener) -> Option<Serving> {
         let Some(bound) = bound else {
             if let Some(data) = self.data.iter().find(|data| *data.name() == settings.name) {
@@ -346,10 +346,11 @@ impl Running {
     }
 
     /// Lets listeners that were replaced drain in the background, once their addresses are free for the next reload.
-    async fn retire(&mut self, former: Vec<Serving>) {
+    async fn retire(&mut self, mut former: Vec<Serving>) {
         let shutdown = self.config.shutdown;
         // Clients that stay busy leave with their next answer; those that do not may still send.
         let last_call = shutdown.unready_wait.max(LAST_CALL);
+        former.iter_mut().for_each(Serving::stop);
         for mut old in former {
             old.close().await;
             let logs = self.parts.logs.clone();

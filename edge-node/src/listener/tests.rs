@@ -83,6 +83,23 @@ async fn with_every_slot_taken_a_drain_still_ends_idle_connections() {
     within(first.read_to_end(&mut Vec::new())).await.unwrap();
 }
 
+#[tokio::test]
+async fn with_every_slot_taken_a_listener_closes_at_once_and_answers_who_waits() {
+    let (address, _metrics, mut serving) = start("connections-max = 1");
+    let mut first = TcpStream::connect(address).await.unwrap();
+    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    within(first.read_exact(&mut [0])).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    second.write_all(HELLO).await.unwrap();
+    within(serving.close()).await;
+    let refused = TcpStream::connect(address).await.unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    drop(first);
+    let mut answer = String::new();
+    within(second.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_finish_its_head_is_let_go() {
     let (address, _metrics, _serving) = start("header-read-timeout = '2s'");

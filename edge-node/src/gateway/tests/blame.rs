@@ -143,7 +143,7 @@ async fn a_connection_of_http2_that_its_upstream_closed_is_not_used_again() {
     for _ in 0..3 {
         let asked = tokio::spawn(exchange(rig.address, get("/")));
         let (stream, _) = within(listener.accept()).await.unwrap();
-        let service = service_fn(async |_request: Request<Incoming>| {
+        let service = service_fn(|_request: Request<Incoming>| async {
             Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from("yes"))))
         });
         let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());

@@ -61,7 +61,8 @@ where
 /// An upstream of HTTP/2 that sends back what it gets, frame by frame, and then trailers that say
 /// what its request was.
 async fn echo() -> SocketAddr {
-    serving(service_fn(async |request| Ok::<_, std::convert::Infallible>(echoed(request)))).await
+    serving(service_fn(|request| async move { Ok::<_, std::convert::Infallible>(echoed(request)) }))
+        .await
 }
 
 /// What [`echo`] answers.
@@ -271,7 +272,7 @@ const PIECES: usize = 10;
 
 /// An upstream of HTTP/2 that answers each request at once, piece by piece, whatever becomes of the request.
 async fn talking() -> SocketAddr {
-    serving(service_fn(async |request: Request<Incoming>| {
+    serving(service_fn(|request: Request<Incoming>| async move {
         let (feed, fed) = mpsc::channel(1);
         tokio::spawn(async move {
             let _open = request;
@@ -301,7 +302,7 @@ async fn a_request_whose_answer_goes_on_may_be_quiet() {
 
 #[tokio::test]
 async fn clients_that_read_nothing_do_not_hold_up_others_on_the_same_connection() {
-    let upstream = serving(service_fn(async |_request: Request<Incoming>| {
+    let upstream = serving(service_fn(|_request: Request<Incoming>| async {
         let body = Full::new(Bytes::from(vec![b'x'; 8 << 20]));
         Ok::<_, std::convert::Infallible>(Response::new(body))
     }))

@@ -80,7 +80,9 @@ async fn secured(site: &Site, protocols: &[&[u8]]) -> SocketAddr {
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(stream) = acceptor.accept(stream).await else { continue };
             let service =
-                service_fn(async |request| Ok::<_, std::convert::Infallible>(echoed(request)));
+                service_fn(
+                    |request| async move { Ok::<_, std::convert::Infallible>(echoed(request)) },
+                );
             let http = server::Builder::new(TokioExecutor::new());
             tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
         }
