@@ -3,6 +3,7 @@
 //! The same for every listener of the service; who answers the connections is what it is given:
 //! `routed` does it with a router on the same event loop, the gateway on its workers.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -49,9 +50,9 @@ const CAP_WARNING_EVERY: Duration = Duration::from_secs(60);
 /// sent before is on its way or waits in the kernel.
 pub const LAST_CALL: Duration = Duration::from_millis(50);
 
-/// How long a listener may take to close its socket before those that wait for it go on. Only a shortage of descriptors
-/// or of processor time makes it take longer than its last handshakes.
-const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// How long listeners may take to close their sockets before those that wait for it go on. Only a
+/// shortage of descriptors or of processor time makes it take longer than the last handshakes.
+pub const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// How long before the end of a drain what lasts begins to take its leave, at most; half of the
 /// drain where that is shorter.
@@ -259,31 +260,47 @@ impl Acceptor {
         }
         let let_in = self.close(listener).await;
         let _ = closed.send(());
-        for (stream, peer) in let_in {
-            let slot = self.slots.take().await;
-            self.hand_over(stream, peer, slot);
+        for connection in let_in {
+            self.seat(connection).await;
         }
     }
 
     /// Closes the listening socket; gives the connections that the kernel had let in by then, whose
     /// clients would be reset if they were left in it.
-    async fn close(&mut self, listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    async fn close(&mut self, listener: TcpListener) -> VecDeque<(TcpStream, SocketAddr)> {
         // Without it the socket closes as well, if less gently.
         #[cfg(target_os = "linux")]
         if closing::let_nobody_in(&listener).is_ok() {
             tokio::time::sleep(closing::HANDSHAKE).await;
         }
-        let mut let_in = Vec::new();
+        let mut let_in = VecDeque::new();
         // The event loop may not know yet what has come; the socket itself does.
         let Ok(listener) = listener.into_std() else { return let_in };
-        while let_in.len() <= BACKLOG as usize {
+        for _attempt in 0..=BACKLOG {
             match listener.accept().and_then(|(stream, peer)| Ok((unblocked(stream)?, peer))) {
-                Ok(connection) => let_in.push(connection),
+                Ok(connection) => {
+                    self.note_end_of_shortage();
+                    let_in.push_back(connection);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => self.recover(&error).await,
+                Err(error) => {
+                    self.recover(&error).await;
+                    // They may be what there is a shortage for.
+                    while !self.slots.are_taken()
+                        && let Some(connection) = let_in.pop_front()
+                    {
+                        self.seat(connection).await;
+                    }
+                }
             }
         }
         let_in
+    }
+
+    /// Hands over a connection as soon as there is a slot for it.
+    async fn seat(&self, (stream, peer): (TcpStream, SocketAddr)) {
+        let slot = self.slots.take().await;
+        self.hand_over(stream, peer, slot);
     }
 
     /// The next connection, with a slot for it: without a free slot, it waits in the kernel.
@@ -417,7 +434,8 @@ impl Serving {
     pub async fn close(&mut self) {
         self.stop();
         if let Some(closed) = self.closed.take() {
-            let _ = tokio::time::timeout(CLOSE_MAX, closed).await;
+            // Without an answer the task has ended, and the socket with it.
+            let _ = closed.await;
         }
     }
 
@@ -432,9 +450,8 @@ impl Serving {
     /// # Errors
     /// When connections are still open after that; they are cut.
     pub async fn drain(mut self, last_call: Duration, timeout: Duration) -> Result<(), Cut> {
-        // Who is sent away while the socket is open comes back at once. Where it stops for good they are sent away
-        // long before, and have time to learn of it.
-        self.close().await;
+        // Who is sent away while the socket is open comes back to it.
+        let _ = tokio::time::timeout(CLOSE_MAX, self.close()).await;
         self.leave();
         let Self { departure, mut accepting, slots, .. } = self;
         let drained = async {

@@ -18,7 +18,7 @@ use super::{Parts, drain_and_tell};
 use crate::config::{self, Config, DataListener, Listener, Log};
 use crate::gateway::Material;
 use crate::host::{Ask, Herald, Watchdog};
-use crate::listener::{self, BindError, Bound, LAST_CALL, Serving};
+use crate::listener::{self, BindError, Bound, CLOSE_MAX, LAST_CALL, Serving};
 use crate::observe::event_log::EventId;
 use crate::observe::logs::{Level, Sink};
 use crate::phase::Event;
@@ -345,14 +345,20 @@ impl Running {
         }
     }
 
-    /// Lets listeners that were replaced drain in the background, once their addresses are free for the next reload.
+    /// Lets listeners that were replaced drain in the background, once their addresses are free for
+    /// the next reload; a shortage that keeps them from it is not waited for.
     async fn retire(&mut self, mut former: Vec<Serving>) {
+        former.iter_mut().for_each(Serving::stop);
+        let closed = async {
+            for old in &mut former {
+                old.close().await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE_MAX, closed).await;
         let shutdown = self.config.shutdown;
         // Clients that stay busy leave with their next answer; those that do not may still send.
         let last_call = shutdown.unready_wait.max(LAST_CALL);
-        former.iter_mut().for_each(Serving::stop);
-        for mut old in former {
-            old.close().await;
+        for old in former {
             let logs = self.parts.logs.clone();
             self.retiring.push_back(tokio::spawn(async move {
                 logs.record(Level::Info, "app", "former listener drains")

@@ -1,6 +1,6 @@
-//! The last moment of a listening socket on Linux, whose kernel resets whom it let in and nobody took.
+//! The last moment of a listening socket on Linux, which resets connections that it let in and nobody accepted.
 //!
-//! Between the look that finds nobody waiting and the end of the socket it may let in one more, and on a busy machine it
+//! Between the look that finds none waiting and the end of the socket it may let in one more, and on a busy machine it
 //! does. Windows has no such filter, so there that client is reset.
 
 use std::io;
@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(late.kind(), ErrorKind::TimedOut);
         let (taken, _peer) = listener.accept().unwrap();
         drop(listener);
-        // As one that was let in after it has it.
+        // One that is let in after the filter was set has it too.
         let_nobody_in(&taken).unwrap();
         let mut heard = String::new();
         for (mut from, mut to) in [(&inside, &taken), (&taken, &inside)] {

@@ -64,7 +64,11 @@ impl Answer for Routed {
             (http(&settings), settings.write_timeout)
         };
         let routes = TowerToHyperService::new(self.routes.clone());
-        let (departure, stages) = (Arc::clone(&seat.departure), seat.departure.stages());
+        let (departure, mut stages) = (Arc::clone(&seat.departure), seat.departure.stages());
+        // Who was let in before the listener ends what is idle is answered, which ends it.
+        if *stages.borrow_and_update() == Stage::Cut {
+            return;
+        }
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             if is_own {
                 request.extensions_mut().insert(SelfProbe);
@@ -109,6 +113,7 @@ where
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => return ended,
             stage = stages.changed() => {
                 let stage = stage.map(|()| *stages.borrow_and_update());

@@ -90,14 +90,33 @@ async fn with_every_slot_taken_a_listener_closes_at_once_and_answers_who_waits()
     first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     within(first.read_exact(&mut [0])).await.unwrap();
     let mut second = TcpStream::connect(address).await.unwrap();
-    second.write_all(HELLO).await.unwrap();
     within(serving.close()).await;
-    let refused = TcpStream::connect(address).await.unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    drop(first);
+    socket(address).unwrap().listen(1).expect("its address is free");
+    let drained = tokio::spawn(serving.drain(Duration::from_millis(10), 2 * PATIENCE));
+    within(first.read_to_end(&mut Vec::new())).await.unwrap();
+    // Ample time to end the second as well, if that were told to.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    second.write_all(HELLO).await.unwrap();
     let mut answer = String::new();
     within(second.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.ends_with("hello"), "{answer}");
+    assert_eq!(within(drained).await.unwrap(), Ok(()));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_listener_lets_nobody_in_before_it_closes() {
+    let (address, _metrics, mut serving) = start("");
+    serving.stop();
+    // The last handshakes have all the time there is: it stands still while nobody waits for it.
+    for _turn in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let late = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100));
+    assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    serving.close().await;
+    let late = std::net::TcpStream::connect(address);
+    assert_eq!(late.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test(start_paused = true)]

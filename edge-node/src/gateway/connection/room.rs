@@ -141,9 +141,13 @@ impl Room {
         if followed.iter().any(|known| Arc::ptr_eq(known, departure)) {
             return;
         }
+        let mut stages = departure.stages();
+        // What it stands at is for who enters to heed.
+        if *stages.borrow_and_update() == Stage::Cut {
+            return;
+        }
         followed.push(Arc::clone(departure));
         let (room, departure) = (Rc::downgrade(self), Arc::clone(departure));
-        let mut stages = departure.stages();
         tokio::task::spawn_local(async move {
             while stages.changed().await.is_ok() {
                 let stage = *stages.borrow_and_update();

@@ -235,6 +235,25 @@ async fn a_drain_answers_who_waits_while_every_slot_is_taken() {
 }
 
 #[tokio::test]
+async fn who_is_taken_in_during_a_drain_may_still_ask() {
+    // The second has a worker that had no connection before.
+    let rig = Rig::of(&config_of(2, "connections-max = 1", ""));
+    let mut first = TcpStream::connect(rig.address).await.unwrap();
+    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    within(first.read_exact(&mut [0])).await.unwrap();
+    let mut second = TcpStream::connect(rig.address).await.unwrap();
+    let drained = tokio::spawn(rig.serving.drain(Duration::from_millis(10), 2 * PATIENCE));
+    within(first.read_to_end(&mut Vec::new())).await.unwrap();
+    // Ample time for the worker to take it in, and to end it if it were told to.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    second.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    within(second.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    assert_eq!(within(drained).await.unwrap(), Ok(()));
+}
+
+#[tokio::test]
 async fn who_asked_before_a_drain_is_answered_however_far_its_connection_had_come() {
     for _ in 0..40 {
         let rig = Rig::with_listener("", "");

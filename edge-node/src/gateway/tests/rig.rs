@@ -38,7 +38,7 @@ pub fn config_with(listener: &str, text: &str) -> Config {
     config_of(1, listener, text)
 }
 
-fn config_of(workers: usize, listener: &str, text: &str) -> Config {
+pub fn config_of(workers: usize, listener: &str, text: &str) -> Config {
     let text = format!(
         "workers = {workers}\n{text}\n[listeners.data]\naddress = '127.0.0.1'\nport = 0\n{listener}\n\
          [listeners.admin]\nport = 0\n"
@@ -65,7 +65,7 @@ impl Rig {
         Self::of(&config_of(workers, "", text))
     }
 
-    fn of(config: &Config) -> Self {
+    pub fn of(config: &Config) -> Self {
         let metrics = Metrics::new(Counter::default());
         let (line, logs) = heard();
         let material = Material::read(config, &Material::default()).unwrap();
