@@ -1,11 +1,13 @@
 //! Listeners that come and go by a reload while connections are open on all of them: those that stay notice nothing,
-//! those that go end what they began and take nobody in, those that come answer.
+//! those that go end what they began and take nobody in, those that come answer. And the end of one that had no
+//! descriptors left.
 
 use std::fmt::Write as _;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tests::gateway::{Gateway, forwarding};
 use tests::keep_alive::{Answer, Client};
 use tests::upstream::{Behaviour, Upstream};
@@ -108,4 +110,27 @@ fn listeners_come_and_go_while_connections_are_open_on_all_of_them() {
     drop(first);
     wait_for_refusal(address("comes-a"));
     assert_eq!(slow.requests(), 4, "none was sent twice");
+}
+
+#[test]
+fn a_stop_while_descriptors_are_short_answers_whoever_was_let_in() {
+    const DESCRIPTORS: u64 = 64;
+    let gateway = Gateway::start("[routes.all]\nrespond = { body = 'yes' }\n");
+    let process = Pid::from_raw(gateway.node().id().try_into().unwrap());
+    let limit = Rlimit { current: Some(DESCRIPTORS), maximum: Some(DESCRIPTORS) };
+    prlimit(process, Resource::Nofile, limit).unwrap();
+    let clients: Vec<_> = (0..4 * DESCRIPTORS)
+        .map(|_| {
+            let mut client = TcpStream::connect(gateway.data()).unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+            client
+        })
+        .collect();
+    wait::until("the shortage", LIMIT, || gateway.node().logged("connection cannot be accepted"));
+    assert!(gateway.stop().success());
+    for mut client in clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    }
 }
