@@ -249,13 +249,18 @@ fn processes(command: &str, variable: &str) -> Vec<u32> {
 /// Ends every process of the prefix, and waits for that. Also done while a test fails, so it never panics.
 fn end_server(prefix: &Path) {
     for option in ["--kill", "--wait"] {
-        let mut command = in_prefix(Command::new("wineserver"), prefix);
-        let child = command.arg(option).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let Ok(mut child) = child else { return };
-        if wait::within(END_LIMIT, || child.try_wait().ok().flatten()).is_none() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        tell_server(prefix, option);
+    }
+}
+
+/// Runs `wineserver` with an option; with `--wait` it ends once every process of the prefix has ended by itself.
+fn tell_server(prefix: &Path, option: &str) {
+    let mut command = in_prefix(Command::new("wineserver"), prefix);
+    let child = command.arg(option).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let Ok(mut child) = child else { return };
+    if wait::within(END_LIMIT, || child.try_wait().ok().flatten()).is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
@@ -276,6 +281,8 @@ fn make_template(prefix: &Path) {
         let arguments = arguments.iter().flat_map(|argument| argument.split(' '));
         let mut command = in_prefix(Command::new("wine"), prefix);
         process::run(command.args(arguments), 3 * LIMIT).success();
+        // On a busy machine `wineboot` may return while programs are still being installed.
+        tell_server(prefix, "--wait");
     }
     end_server(prefix);
     let system32 = prefix.join("drive_c/windows/system32");

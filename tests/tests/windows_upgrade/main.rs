@@ -265,7 +265,8 @@ fn a_life_from_install_to_purge_changes_what_it_should_and_leaves_nothing() {
     let workshop = &site.workshop;
     let [old, new] = ["1.0.0", "1.1.0"].map(|version| workshop.setup(version));
     let broken = workshop.setup_that_ends("1.2.0");
-    let mute = workshop.setup_never_ready("1.3.0-rc.1", Duration::from_secs(1));
+    // As long as the former version may take to start again under Wine.
+    let mute = workshop.setup_never_ready("1.3.0-rc.1", Duration::from_secs(8));
 
     let empty = site.wine.snapshot();
     site.install(&old, &[]);
