@@ -271,6 +271,8 @@ extern "C" fn mainCRTStartup() -> ! {
             }
         }
         "toggle" => {
+            // Until then the manager refuses it every control (1061).
+            service.wait_for(RUNNING);
             for _ in 0..number {
                 service.control(PAUSE);
                 service.wait_for(PAUSED);
