@@ -1,8 +1,8 @@
 //! Who asks the service to stop, pause or reload and who is told its phase: a terminal, systemd or
 //! the Windows service control manager. The three differ in nothing else.
 //!
-//! This file holds the seam and the herald, which owns the phase; each room below is one host.
-//! What a phase means to a host is in `phase.rs`.
+//! This file holds the seam and the herald, which owns the phase; each room below is one host,
+//! but for `line`, which orders what Windows is told. What a phase means to a host is in `phase.rs`.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,6 +18,8 @@ use crate::observe::logs::{Level, Logs};
 use crate::phase::{BEAT, Event, Phase};
 
 mod foreground;
+#[cfg(any(windows, test))]
+mod line;
 #[cfg(unix)]
 mod systemd;
 #[cfg(windows)]

@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use tokio::sync::mpsc;
 use windows_service::service::{
@@ -21,7 +21,8 @@ use windows_sys::Win32::Foundation::{
     ERROR_FAILED_SERVICE_CONTROLLER_CONNECT, ERROR_SERVICE_CANNOT_ACCEPT_CTRL,
 };
 
-use super::{ASKS_MAX, Announce, Ask, Asks, Herald, Host, Live, Status, Stop, foreground_host};
+use super::line::{Line, Tell};
+use super::{ASKS_MAX, Ask, Asks, Herald, Host, Live, Status, Stop, foreground_host};
 use crate::build_info;
 use crate::exit::Exit;
 use crate::observe::event_log;
@@ -79,20 +80,19 @@ fn service_main(arguments: Vec<OsString>) {
 /// Registers the control handler: the manager's controls become `Ask`s.
 fn register(name: &OsStr) -> windows_service::Result<Host> {
     let (asks, receiver) = mpsc::channel(ASKS_MAX);
-    let line = Line::default();
+    let line = Line::new();
     let for_handler = line.clone();
     let handle = service_control_handler::register(build_info::NAME, move |control| {
-        let result = receive(&control, &asks);
-        let is_stop = matches!(ask(&control), Some(Ask::Stop(_)));
-        if is_stop {
-            // Said here and not only by the herald: the crate frees this handler after the first
-            // stop of any kind, so no other control may be accepted from this moment on.
+        if matches!(ask(&control), Some(Ask::Stop(_))) {
+            // Said here, and before the drain can begin: the crate frees this handler after the
+            // first stop of any kind, so no other control may be accepted from this moment on.
+            // What the manager sent before it heard of that cannot be called back.
             for_handler.end();
         }
-        result
+        receive(&control, &asks)
     })?;
     line.open(handle);
-    let herald = Herald::new(Box::new(Manager(line)));
+    let herald = Herald::new(Box::new(line));
     // Without an Event Log the service is as good as before, and there is nowhere to say it yet.
     let events = event_log::open(name).ok();
     // This manager has no watchdog.
@@ -129,53 +129,9 @@ fn ask(control: &ServiceControl) -> Option<Ask> {
     ASKS.iter().find(|(known, _)| known == control).map(|(_, ask)| *ask)
 }
 
-/// The line to the manager, of which the control handler holds an end too.
-///
-/// The lock is held while the manager is told, so that nothing said before a stop is heard after
-/// it; that call does not wait for the handler.
-#[derive(Clone, Default)]
-struct Line(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    handle: Option<ServiceStatusHandle>,
-    /// A stop was accepted: no status that accepts controls may follow.
-    is_ending: bool,
-}
-
-impl Line {
-    fn open(&self, handle: ServiceStatusHandle) {
-        self.lock().handle = Some(handle);
-    }
-
-    /// Tells the manager that the service ends, and nothing else any more.
-    fn end(&self) {
-        let mut state = self.lock();
-        state.is_ending = true;
-        if let Some(handle) = state.handle {
-            let status = Status { phase: Phase::Draining, checkpoint: 1, is_reloading: false };
-            let _ = handle.set_service_status(report(status));
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// An ear at the service control manager.
-struct Manager(Line);
-
-impl Announce for Manager {
-    fn announce(&mut self, status: Status) -> io::Result<()> {
-        let state = self.0.lock();
-        let is_over = state.is_ending && status.phase.controls() != Controls::default();
-        match state.handle {
-            Some(handle) if !is_over => {
-                handle.set_service_status(report(status)).map_err(io::Error::other)
-            }
-            Some(_) | None => Ok(()),
-        }
+impl Tell for ServiceStatusHandle {
+    fn tell(self, status: Status) -> io::Result<()> {
+        self.set_service_status(report(status)).map_err(io::Error::other)
     }
 }
 
