@@ -38,8 +38,8 @@ const STOP: u32 = 1;
 const PAUSE: u32 = 2;
 const CONTINUE: u32 = 3;
 const PARAMCHANGE: u32 = 6;
-/// What Wine answers now and then on a busy machine where the new process ended before it came to its program (3 of
-/// 3,552 starts beside three busy loops).
+/// What Wine answers now and then on a busy machine, where the new process ended before it came to its program (three
+/// times in some 3,600 starts beside three busy loops).
 const ERROR_INTERNAL_ERROR: u32 = 1359;
 /// `SC_MANAGER_CONNECT`, and every right on a service.
 const CONNECT: u32 = 1;
